@@ -1,0 +1,41 @@
+# Every target makes .venv by itself from a bare machine with Python 3.11 and make.
+PYTHON ?= python3
+VENV := .venv
+UV_VERSION := 0.13.9
+SECONDS ?=
+ARGS ?= $(if $(SECONDS),--seconds $(SECONDS))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast check format clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# uv goes into the virtual environment, so nothing global is touched.
+$(VENV)/.installed: pyproject.toml uv.lock
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(VENV)/bin/uv || $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(VENV)/bin/uv sync --quiet --locked --inexact --all-extras
+	@touch $@
+
+demo: $(VENV)/.installed ## everything on this machine: Kafka, services, simulated shops (SECONDS=30 ends by itself)
+	@$(VENV)/bin/checkout-recovery demo $(ARGS)
+
+test: $(VENV)/.installed ## every test, on a real Apache Kafka
+	@$(VENV)/bin/python -m pytest $(ARGS)
+
+test-fast: $(VENV)/.installed ## the tests that need no broker
+	@$(VENV)/bin/python -m pytest -m "not kafka" $(ARGS)
+
+check: $(VENV)/.installed ## lint, types, layers
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-cache
+
+format: $(VENV)/.installed ## format and apply safe fixes
+	@$(VENV)/bin/ruff format .
+	@$(VENV)/bin/ruff check --fix .
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .data

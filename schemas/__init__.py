@@ -1,0 +1,1 @@
+"""The contracts of the topics: what is on the wire, for writers and subscribers."""

@@ -1,0 +1,1 @@
+"""Checkout Recovery: Wix abandoned-checkout webhooks in, recovery events and rates out."""

@@ -1,0 +1,1 @@
+"""What stands between the domain and the outside: Kafka, JSON, logs, metrics, files."""

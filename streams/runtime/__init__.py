@@ -1,0 +1,1 @@
+"""Exactly-once Faust on librdkafka. Knows Faust and Kafka, nothing of checkouts."""
