@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from streams.adapters.errors import InvalidMessage
+from streams.adapters.instants import read_instant
 from streams.domain.events import (
     TOUCH_TYPES,
     Facets,
@@ -29,68 +30,66 @@ from streams.domain.money import read_amount, read_currency
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Headers = "Iterable[tuple[str, bytes | None]]"
 
-
-class _Member(msgspec.Struct, gc=False):
+class _Member(msgspec.Struct, gc=False, rename="camel"):
     """``createdEvent`` and its like, in both spellings; a member is an object or a string."""
 
     entity: msgspec.Raw | None = None
-    entityAsJson: msgspec.Raw | None = None
-    currentEntity: msgspec.Raw | None = None
-    currentEntityAsJson: msgspec.Raw | None = None
-    deletedEntity: msgspec.Raw | None = None
-    deletedEntityAsJson: msgspec.Raw | None = None
+    entity_as_json: msgspec.Raw | None = None
+    current_entity: msgspec.Raw | None = None
+    current_entity_as_json: msgspec.Raw | None = None
+    deleted_entity: msgspec.Raw | None = None
+    deleted_entity_as_json: msgspec.Raw | None = None
     body: msgspec.Raw | None = None
-    bodyAsJson: msgspec.Raw | None = None
+    body_as_json: msgspec.Raw | None = None
 
 
-class _Body(msgspec.Struct, gc=False):
-    abandonedCheckout: msgspec.Raw | None = None
+class _Body(msgspec.Struct, gc=False, rename="camel"):
+    abandoned_checkout: msgspec.Raw | None = None
 
 
-class _Event(msgspec.Struct, gc=False):
+class _Event(msgspec.Struct, gc=False, rename="camel"):
     id: str | None = None
     slug: str | None = None
-    entityId: str | None = None
-    eventTime: str | None = None
-    triggeredByAnonymizeRequest: bool | None = None
-    entityEventSequence: str | int | None = None
-    createdEvent: _Member | None = None
-    updatedEvent: _Member | None = None
-    actionEvent: _Member | None = None
-    deletedEvent: _Member | None = None
+    entity_id: str | None = None
+    event_time: str | None = None
+    triggered_by_anonymize_request: bool | None = None
+    entity_event_sequence: str | int | None = None
+    created_event: _Member | None = None
+    updated_event: _Member | None = None
+    action_event: _Member | None = None
+    deleted_event: _Member | None = None
 
 
-class _Buyer(msgspec.Struct, gc=False):
-    userId: str | None = None
-    contactId: str | None = None
+class _Buyer(msgspec.Struct, gc=False, rename="camel"):
+    user_id: str | None = None
+    contact_id: str | None = None
     email: str | None = None
 
 
-class _Contact(msgspec.Struct, gc=False):
+class _Contact(msgspec.Struct, gc=False, rename="camel"):
     phone: str | None = None
 
 
-class _Price(msgspec.Struct, gc=False):
+class _Price(msgspec.Struct, gc=False, rename="camel"):
     amount: str | int | float | None = None
 
 
-class _Activity(msgspec.Struct, gc=False):
+class _Activity(msgspec.Struct, gc=False, rename="camel"):
     type: str | None = None
-    createdDate: str | None = None
+    created_date: str | None = None
 
 
-class _Entity(msgspec.Struct, gc=False):
-    createdDate: str | None = None
-    updatedDate: str | None = None
-    checkoutRecoveredDate: str | None = None
-    checkoutId: str | None = None
+class _Entity(msgspec.Struct, gc=False, rename="camel"):
+    created_date: str | None = None
+    updated_date: str | None = None
+    checkout_recovered_date: str | None = None
+    checkout_id: str | None = None
     status: str | None = None
     currency: str | None = None
-    buyerInfo: _Buyer | None = None
-    contactDetails: _Contact | None = None
-    totalPrice: _Price | None = None
+    buyer_info: _Buyer | None = None
+    contact_details: _Contact | None = None
+    total_price: _Price | None = None
     activities: list[_Activity] | None = None
 
 
@@ -104,7 +103,11 @@ _ORIGINS: Final = {origin.value: origin for origin in Origin}
 
 
 def read_source_event(
-    *, key: bytes | None, value: bytes | None, headers: Headers, timestamp_ms: int
+    *,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Iterable[tuple[str, bytes | None]],
+    timestamp_ms: int,
 ) -> SourceEvent:
     """Read one record; ``timestamp_ms`` stands in where the receive time is not in a header.
 
@@ -127,12 +130,12 @@ def read_source_event(
     try:
         kind, raw = _kind_and_entity(event)
         entity = None if raw is None else _read_entity(raw)
-        created_at = None if entity is None else read_instant(entity.createdDate)
-        updated_at = None if entity is None else read_instant(entity.updatedDate)
-        recovered_at = None if entity is None else read_instant(entity.checkoutRecoveredDate)
+        created_at = None if entity is None else read_instant(entity.created_date)
+        updated_at = None if entity is None else read_instant(entity.updated_date)
+        recovered_at = None if entity is None else read_instant(entity.checkout_recovered_date)
         facets = None if entity is None else _facets(entity)
-        event_at = read_instant(event.eventTime)
-        sequence = -1 if event.entityEventSequence is None else int(event.entityEventSequence)
+        event_at = read_instant(event.event_time)
+        sequence = _sequence(event.entity_event_sequence)
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise InvalidMessage("entity_unreadable") from None
     event_at = event_at or updated_at or created_at
@@ -148,7 +151,7 @@ def read_source_event(
         received_at=_received_at(known.get("ce_receivedtime"), timestamp_ms),
         version=Version(updated_at or event_at, sequence, event_at, event_id),
         site=_site(instance_id, known.get("ce_accountinfo")),
-        is_anonymize_request=event.triggeredByAnonymizeRequest is True,
+        is_anonymize_request=event.triggered_by_anonymize_request is True,
         entity=raw,
         created_at=created_at,
         recovered_at=recovered_at,
@@ -162,23 +165,13 @@ def derived_event_id(value: bytes) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, sha256(value).hexdigest()))
 
 
-def read_instant(text: str | None) -> datetime | None:
-    """An RFC 3339 instant as aware UTC, to the microsecond; a missing offset means UTC.
-
-    None and the empty string give None.
-
-    Raises:
-        ValueError: it is none, or out of the range of years 1 to 9999.
-    """
-    if not text:
-        return None
-    value = datetime.fromisoformat(text)
-    if value.tzinfo is UTC:
-        return value
-    try:
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("the instant is out of range") from None
+def _sequence(value: str | int | None) -> int:
+    if value is None or value == "":
+        return -1
+    number = int(value)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("a sequence is an int64")
+    return number
 
 
 def _received_at(text: str | None, timestamp_ms: int) -> datetime:
@@ -191,17 +184,17 @@ def _received_at(text: str | None, timestamp_ms: int) -> datetime:
 
 def _kind_and_entity(event: _Event) -> tuple[Kind, bytes | None]:
     """The member that is present decides; an event without any is an update that says nothing."""
-    if (member := event.createdEvent) is not None:
-        return Kind.CREATED, _object(member.entity, member.entityAsJson)
-    if (member := event.updatedEvent) is not None:
-        return Kind.UPDATED, _object(member.currentEntity, member.currentEntityAsJson)
-    if (member := event.actionEvent) is not None:
-        body = _object(member.body, member.bodyAsJson)
-        entity = None if body is None else _object(_read_body(body).abandonedCheckout)
+    if (member := event.created_event) is not None:
+        return Kind.CREATED, _object(member.entity, member.entity_as_json)
+    if (member := event.updated_event) is not None:
+        return Kind.UPDATED, _object(member.current_entity, member.current_entity_as_json)
+    if (member := event.action_event) is not None:
+        body = _object(member.body, member.body_as_json)
+        entity = None if body is None else _object(_read_body(body).abandoned_checkout)
         is_recovery = event.slug == "recovered" or entity is not None
         return Kind.RECOVERED if is_recovery else Kind.UPDATED, entity
-    if (member := event.deletedEvent) is not None:
-        return Kind.DELETED, _object(member.deletedEntity, member.deletedEntityAsJson)
+    if (member := event.deleted_event) is not None:
+        return Kind.DELETED, _object(member.deleted_entity, member.deleted_entity_as_json)
     return Kind.UPDATED, None
 
 
@@ -217,20 +210,20 @@ def _object(*spellings: msgspec.Raw | None) -> bytes | None:
 
 
 def _facets(entity: _Entity) -> Facets:
-    price = entity.totalPrice
+    price = entity.total_price
     amount = None if price is None else read_amount(price.amount)
     currency = read_currency(entity.currency)
-    buyer = entity.buyerInfo or _Buyer()
-    phone = entity.contactDetails.phone if entity.contactDetails else None
+    buyer = entity.buyer_info or _Buyer()
+    phone = entity.contact_details.phone if entity.contact_details else None
     is_priced = amount is not None and currency is not None
     return Facets(
         currency=currency if is_priced else None,
         amount=amount if is_priced else None,
-        stage=Stage.CHECKOUT if entity.checkoutId else Stage.CART,
-        is_reachable=bool(buyer.email or buyer.contactId or phone),
-        is_staff=bool(buyer.userId),
+        stage=Stage.CHECKOUT if entity.checkout_id else Stage.CART,
+        is_reachable=bool(buyer.email or buyer.contact_id or phone),
+        is_staff=bool(buyer.user_id),
         touches=tuple(
-            Touch(activity.type, read_instant(activity.createdDate))
+            Touch(activity.type, read_instant(activity.created_date))
             for activity in entity.activities or ()
             if activity.type in TOUCH_TYPES
         ),

@@ -116,4 +116,4 @@ class SourceEvent:
 
 
 def _instant(value: datetime) -> str:
-    return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,141 @@
+"""The bytes of a checkout in the ``checkouts`` table.
+
+A byte for the layout's version, eight for the instant it ages out (big-endian milliseconds), then
+MessagePack. A sweep reads the first nine only. Invariant: what an older release wrote is read.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003  # msgspec reads the annotations
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from streams.domain.checkouts import Checkout, Told
+from streams.domain.events import Facets, Site, Stage, Touch, Version
+from streams.domain.knowledge import (
+    Content,
+    Knowledge,
+    Origination,
+    RankedFacets,
+    RecoveredDate,
+)
+
+if TYPE_CHECKING:
+    from streams.domain.law import Law
+
+_VERSION: Final = 1
+_HEADER: Final = 9
+
+_Facets = tuple[str | None, Decimal | None, Stage, bool, bool, tuple[Touch, ...]]
+
+
+class _StateV1(msgspec.Struct, array_like=True, gc=False):
+    origination: tuple[Version, Site]
+    newest: Version
+    content: tuple[Version, bytes, bool] | None
+    facets: tuple[bool, Version, _Facets] | None
+    created_at: datetime | None
+    created_event_at: datetime | None
+    recovered_date: tuple[Version, datetime] | None
+    recovered_action_at: datetime | None
+    recovered_status_at: datetime | None
+    erased_through: Version | None
+    is_erased_for_good: bool
+    deleted_at: datetime | None
+    told: tuple[int, bool, bool, bool, bool, bool]
+    last_received_at: datetime
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode_v1: Final = msgspec.msgpack.Decoder(_StateV1).decode
+
+
+class UnknownStateVersionError(Exception):
+    """The state was written by a newer release: run that release, or rebuild the state."""
+
+
+def encode_checkout(checkout: Checkout, *, law: Law) -> bytes:
+    """The table's value for a checkout."""
+    knowledge, told = checkout.knowledge, checkout.told
+    facets = knowledge.ranked_facets
+    state = _StateV1(
+        origination=knowledge.origination,
+        newest=knowledge.newest,
+        content=knowledge.content,
+        facets=None
+        if facets is None
+        else (facets.is_ordinary, facets.version, _flat(facets.facets)),
+        created_at=knowledge.created_at,
+        created_event_at=knowledge.created_event_at,
+        recovered_date=knowledge.recovered_date,
+        recovered_action_at=knowledge.recovered_action_at,
+        recovered_status_at=knowledge.recovered_status_at,
+        erased_through=knowledge.erased_through,
+        is_erased_for_good=knowledge.is_erased_for_good,
+        deleted_at=knowledge.deleted_at,
+        told=(
+            told.revision,
+            told.is_abandoned,
+            told.is_recovered,
+            told.is_anonymized,
+            told.is_deleted,
+            told.is_barred,
+        ),
+        last_received_at=checkout.last_received_at,
+    )
+    ages_out_ms = int(checkout.ages_out_at(law).timestamp() * 1000)
+    return bytes((_VERSION,)) + ages_out_ms.to_bytes(8, "big", signed=True) + _encode(state)
+
+
+def decode_checkout(value: bytes) -> Checkout:
+    """The checkout of a table's value.
+
+    Raises:
+        UnknownStateVersionError: a newer release wrote it.
+    """
+    if value[0] != _VERSION:
+        raise UnknownStateVersionError(
+            f"checkout state of layout {value[0]}; this release reads up to {_VERSION}"
+        )
+    state = _decode_v1(memoryview(value)[_HEADER:])
+    facets = state.facets
+    return Checkout(
+        knowledge=Knowledge(
+            origination=Origination(*state.origination),
+            newest=state.newest,
+            content=None if state.content is None else Content(*state.content),
+            ranked_facets=None
+            if facets is None
+            else RankedFacets(facets[0], facets[1], Facets(*facets[2])),
+            created_at=state.created_at,
+            created_event_at=state.created_event_at,
+            recovered_date=None
+            if state.recovered_date is None
+            else RecoveredDate(*state.recovered_date),
+            recovered_action_at=state.recovered_action_at,
+            recovered_status_at=state.recovered_status_at,
+            erased_through=state.erased_through,
+            is_erased_for_good=state.is_erased_for_good,
+            deleted_at=state.deleted_at,
+        ),
+        told=Told(*state.told),
+        last_received_at=state.last_received_at,
+    )
+
+
+def has_aged_out(value: bytes, *, now: datetime) -> bool:
+    """Whether a table's value is past its time, without decoding it."""
+    return int.from_bytes(value[1:_HEADER], "big", signed=True) < int(now.timestamp() * 1000)
+
+
+def _flat(facets: Facets) -> _Facets:
+    return (
+        facets.currency,
+        facets.amount,
+        facets.stage,
+        facets.is_reachable,
+        facets.is_staff,
+        facets.touches,
+    )
