@@ -1,0 +1,142 @@
+"""The jars of Apache Kafka: exactly those of ``jars.lock.json``, verified by SHA-256, cached.
+
+Invariant: a jar is in the cache under its final name only if its digest is the lock's, so a
+download that was cut off, or tampered with, is never run. With a full cache nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+LOCK_FILE: Final = Path(__file__).with_name("jars.lock.json")
+CACHE_VARIABLE: Final = "CHECKOUT_RECOVERY_CACHE_DIR"
+#: Kafka itself, and what lets it write a log file.
+ROOTS: Final = (
+    "org.apache.kafka:kafka_2.13:4.3.1",
+    "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4",
+)
+
+#: Called with the jars done, the jars in all, and the name of the one that comes next.
+Progress = Callable[[int, int, str], None]
+
+
+class JarsError(Exception):
+    """Kafka's jars can't be had; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """One locked jar. ``coordinates`` are group:artifact:version."""
+
+    coordinates: str
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        """Name in the cache."""
+        _, artifact, version = self.coordinates.split(":")
+        return f"{artifact}-{version}.jar"
+
+
+def locked_jars() -> list[Jar]:
+    """The jars of the lock."""
+    return [Jar(**entry) for entry in json.loads(LOCK_FILE.read_text("utf-8"))["jars"]]
+
+
+def cache_directory() -> Path:
+    """Where the jars are kept between runs."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (
+        Path(chosen)
+        if chosen
+        else (Path(base) if base else Path.home() / ".cache") / "checkout-recovery"
+    ) / "jars"
+
+
+def ensure_jars(progress: Progress = lambda _done, _all, _name: None) -> list[Path]:
+    """Paths of all jars, fetching what is not in the cache. Several processes may do so at once.
+
+    Raises:
+        JarsError: a jar can't be fetched, or is not the one of the lock.
+    """
+    directory = cache_directory()
+    jars = locked_jars()
+    missing = [jar for jar in jars if not _is_cached(directory / jar.file_name, jar)]
+    if missing:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=directory, prefix="fetch-") as scratch:
+            context = _maven(Path(scratch))
+            for done, jar in enumerate(missing):
+                progress(done, len(missing), jar.file_name)
+                _fetch(context, jar).replace(directory / jar.file_name)
+        progress(len(missing), len(missing), "")
+    return [directory / jar.file_name for jar in jars]
+
+
+def _is_cached(path: Path, jar: Jar) -> bool:
+    """By name only where a marker says that the digest was compared when the file was placed."""
+    return path.exists() and sha256(path.read_bytes()).hexdigest() == jar.sha256
+
+
+def _fetch(context: Any, jar: Jar) -> Path:  # noqa: ANN401  # jgo's context
+    group, artifact, version = jar.coordinates.split(":")
+    try:
+        found = context.project(group, artifact).at_version(version).artifact().resolve()
+    except (OSError, RuntimeError) as error:
+        raise JarsError(
+            f"could not download {jar.file_name} ({type(error).__name__}). The first run needs "
+            "access to the Maven Central repository (a proxy is taken from HTTPS_PROXY); later "
+            f"runs need none. Or copy the jars of {LOCK_FILE.name} into {cache_directory()}."
+        ) from error
+    path = Path(found)
+    digest = sha256(path.read_bytes()).hexdigest()
+    if digest != jar.sha256:
+        raise JarsError(
+            f"{jar.file_name} is not the locked one: SHA-256 {digest}, expected {jar.sha256}. "
+            "It was not used. Something on the way changed it; try another network."
+        )
+    return path
+
+
+def _maven(cache: Path) -> Any:  # noqa: ANN401  # jgo's context
+    try:
+        from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415  # an optional extra
+    except ImportError as error:
+        raise JarsError(
+            "the embedded Kafka needs the extra 'embedded': "
+            "pip install 'checkout-recovery[embedded]'"
+        ) from error
+    return MavenContext(repo_cache=cache, local_repos=[], resolver=PythonResolver(), timeout=60)
+
+
+def write_lock() -> None:
+    """Resolve ``ROOTS`` anew and write the lock: ``python -m streams.demo.kafka.jars``."""
+    with tempfile.TemporaryDirectory() as scratch:
+        context = _maven(Path(scratch))
+        jars: dict[tuple[str, str], dict[str, str]] = {}
+        for root in ROOTS:  # one by one: Kafka's choice of versions wins over its logger's
+            inputs, rest = context.resolver.resolve([context.create_dependency(root)])
+            for item in [*inputs, *rest]:
+                if item.scope != "provided" and not item.optional:
+                    path = Path(item.artifact.resolve())
+                    jars.setdefault(
+                        (item.groupId, item.artifactId),
+                        {
+                            "coordinates": f"{item.groupId}:{item.artifactId}:{item.version}",
+                            "sha256": sha256(path.read_bytes()).hexdigest(),
+                        },
+                    )
+    entries = [jars[name] for name in sorted(jars)]
+    LOCK_FILE.write_text(json.dumps({"jars": entries}, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    write_lock()
