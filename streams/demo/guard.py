@@ -8,6 +8,7 @@ Should the guard itself be killed, Linux kills the command (PR_SET_PDEATHSIG).
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import select
@@ -45,10 +46,8 @@ def main(report: int, grace_seconds: float, command: list[str]) -> int:
             while child.poll() is None and time.monotonic() < deadline:
                 time.sleep(_POLL_SECONDS / 2)
             break
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     code = child.wait()
     return code if code >= 0 else 128 - code
 

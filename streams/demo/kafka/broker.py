@@ -84,7 +84,9 @@ class EmbeddedKafka:
         progress: Progress = lambda _done, _all, _name: None,
     ) -> None:
         self._temporary = (
-            tempfile.TemporaryDirectory(prefix="checkout-recovery-kafka-", ignore_cleanup_errors=True)
+            tempfile.TemporaryDirectory(
+                prefix="checkout-recovery-kafka-", ignore_cleanup_errors=True
+            )
             if data_dir is None
             else None
         )
@@ -251,9 +253,7 @@ class Broker:
             )
 
     def _properties(self) -> str:
-        voters = ",".join(
-            f"{node.number}@{HOST}:{node.controller_port}" for node in self._quorum
-        )
+        voters = ",".join(f"{node.number}@{HOST}:{node.controller_port}" for node in self._quorum)
         replicas = len(self._quorum)
         in_sync = max(1, replicas - 1)
         node = self.node

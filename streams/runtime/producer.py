@@ -1,0 +1,338 @@
+"""The transactional producer: everything that an event sends is in that event's transaction.
+
+Invariants: an event's records enter the open transaction together, in one tick of the event loop,
+with its offset; while a commit is under way they wait in ``backlog`` for the next transaction. A
+produce that fails ends the process: half of an event's records are never committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import confluent_kafka
+import faust
+import structlog
+from confluent_kafka import KafkaError, KafkaException
+from faust.transport.producer import Producer as FaustProducer
+from faust.types.tuples import TP, RecordMetadata
+from mode import Service
+
+from streams.runtime.context import event_in_progress
+from streams.runtime.exits import ExitCode, die
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator, Iterable
+
+    from streams.runtime.settings import RuntimeSettings
+
+log = structlog.get_logger(__name__)
+
+#: The positional arguments of ``confluent_kafka.Producer.produce``.
+Record = tuple[Any, ...]
+
+_FENCED = frozenset(
+    {
+        KafkaError._FENCED,  # noqa: SLF001  # librdkafka's public code for "fenced by another producer"
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError.PRODUCER_FENCED
+        if hasattr(KafkaError, "PRODUCER_FENCED")
+        else KafkaError._FENCED,  # noqa: SLF001
+    }
+)
+_RETRY_SECONDS = 0.05
+_INIT_LIMIT_SECONDS = 90.0
+_CALL_LIMIT_SECONDS = 30.0
+_QUEUE_FULL_RETRY_SECONDS = 0.01
+
+
+class _NoBuffer(Service):  # type: ignore[misc]  # mode is untyped here
+    """Stands where Faust expects its producer buffer; nothing is buffered outside the producer."""
+
+    app: Any = None
+    threaded_producer = None
+
+    @property
+    def size(self) -> int:
+        return 0
+
+    async def flush(self) -> None:
+        """Nothing to do."""
+
+    async def wait_until_ebb(self) -> None:
+        """Nothing to wait for."""
+
+
+class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is untyped here
+    """Faust's producer on one librdkafka producer with one transaction open at a time."""
+
+    def __init__(self, transport: Any, **kwargs: Any) -> None:  # noqa: ANN401  # Faust's signature
+        super().__init__(transport, **kwargs)
+        self.buffer = _NoBuffer()
+        self.buffer.app = self.app
+        self.settings: RuntimeSettings = self.app.runtime
+        self.backlog: deque[Record] = deque()
+        self.is_committing = False
+        self.is_aborting = False
+        self._pool = ThreadPoolExecutor(1, "transactions")
+        self._producer: confluent_kafka.Producer | None = None
+
+    @property
+    def librdkafka(self) -> confluent_kafka.Producer:
+        """The producer underneath; there is one while the service runs."""
+        if self._producer is None:
+            raise RuntimeError("the producer has not been started")
+        return self._producer
+
+    @property
+    def transactional_id(self) -> str:
+        """The same for every process of a slot: a successor aborts what its predecessor left."""
+        slot = self.settings.slot
+        return f"{self.settings.group}-{slot if slot is not None else uuid.uuid4().hex}"
+
+    async def on_start(self) -> None:
+        """Open the first transaction; an older process of this slot is fenced by it."""
+        config: dict[str, Any] = {
+            **self.settings.client,
+            "acks": "all",
+            "enable.idempotence": True,
+            "partitioner": "murmur2_random",
+            "compression.type": "lz4",
+            "linger.ms": self.settings.linger_ms,
+            "delivery.report.only.error": True,
+            "on_delivery": self._on_delivery,
+            "error_cb": self._on_error,
+            "queue.buffering.max.messages": 500_000,
+            "queue.buffering.max.kbytes": 1_048_576,
+            "transactional.id": self.transactional_id,
+            "transaction.timeout.ms": self.settings.transaction_timeout_ms,
+        }
+        self._producer = producer = confluent_kafka.Producer(config)
+        with self.app.watchdog.limit("init_transactions", _INIT_LIMIT_SECONDS):
+            await self.in_thread(
+                lambda: self.retry(lambda: producer.init_transactions(30), "init_transactions")
+            )
+        producer.begin_transaction()
+
+    async def on_stop(self) -> None:
+        """Abort what was not committed; it will be done again."""
+        if self._producer is not None and not self.is_committing:
+            self.is_aborting = True
+            producer = self._producer
+            try:
+                await self.in_thread(lambda: producer.abort_transaction(5))
+            except KafkaException as error:
+                log.warning("abort_failed", error=_name(error))
+        self._pool.shutdown(wait=False)
+
+    def in_thread(self, call: Callable[[], Any]) -> Awaitable[Any]:
+        """Run a blocking call of librdkafka; one at a time, in order."""
+        return asyncio.get_running_loop().run_in_executor(self._pool, call)
+
+    def retry(self, call: Callable[[], Any], step: str) -> Any:  # noqa: ANN401  # the call's own
+        """Call until it succeeds or the error is definite; then abort and exit."""
+        while True:
+            try:
+                return call()
+            except KafkaException as exception:
+                error = exception.args[0]
+                while self.is_aborting:  # another thread aborts and exits: never race with it
+                    time.sleep(1)
+                if error.retriable() and not error.fatal() and not error.txn_requires_abort():
+                    log.warning("retrying", step=step, error=error.name())
+                    time.sleep(_RETRY_SECONDS)
+                    continue
+                self.abort()
+                code = (
+                    ExitCode.SLOT_CONFLICT if error.code() in _FENCED else ExitCode.PRODUCER_FAILED
+                )
+                die(code, f"{step} failed", error=error.name(), detail=error.str())
+
+    def abort(self) -> None:
+        """Abort as well as can be: readers see past the transaction now, not at its timeout."""
+        self.is_aborting = True
+        try:
+            self.librdkafka.abort_transaction(3)
+        except KafkaException as error:
+            log.warning("abort_failed", error=_name(error))
+
+    def release(self, records: Iterable[Record]) -> None:
+        """Produce the records of a finished event, or keep them for the next transaction."""
+        if self.is_committing or self.backlog:
+            self.backlog.extend(records)
+            if not self.is_committing:
+                self.drain()
+            return
+        pending = list(records)
+        done = 0
+        produce = self.librdkafka.produce
+        try:
+            for record in pending:
+                produce(*record)
+                done += 1
+        except BufferError:
+            self.backlog.extend(pending[done:])
+            self._drain_later()
+        except (KafkaException, TypeError, ValueError) as error:
+            self._fail(error)
+
+    def drain(self) -> None:
+        """Produce what waited, in order."""
+        backlog, produce = self.backlog, self.librdkafka.produce
+        try:
+            while backlog:
+                produce(*backlog[0])
+                backlog.popleft()
+        except BufferError:
+            self.librdkafka.poll(0)
+            self._drain_later()
+        except (KafkaException, TypeError, ValueError) as error:
+            self._fail(error)
+
+    def _drain_later(self) -> None:
+        def drain() -> None:
+            if not self.is_committing:
+                self.drain()
+
+        asyncio.get_running_loop().call_later(_QUEUE_FULL_RETRY_SECONDS, drain)
+
+    def _fail(self, error: Exception) -> None:
+        self.abort()
+        die(ExitCode.PRODUCER_FAILED, "produce failed", error=repr(error))
+
+    def _on_delivery(self, error: KafkaError | None, _message: object) -> None:
+        if error is not None and not self.is_aborting:
+            die(ExitCode.PRODUCER_FAILED, "delivery failed", error=error.name())
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            code = ExitCode.SLOT_CONFLICT if error.code() in _FENCED else ExitCode.PRODUCER_FAILED
+            die(code, "the producer failed for good", error=error.name(), detail=error.str())
+        log.warning("producer_error", error=error.name(), detail=error.str())
+
+    # Faust's interface
+
+    async def send(  # noqa: PLR0913  # Faust's signature
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        partition: int | None,
+        timestamp: float | None,
+        headers: Any,  # noqa: ANN401  # Faust's signature
+        *,
+        transactional_id: str | None = None,
+    ) -> Any:  # noqa: ANN401  # Faust's signature
+        """Add a record to the event in progress; see ``RuntimeTopic.send``."""
+        del transactional_id
+        put(topic, key, value, partition=partition, timestamp=timestamp, headers=headers)
+        future = asyncio.get_running_loop().create_future()
+        tp = TP(topic, partition or 0)
+        future.set_result(RecordMetadata(topic, partition or 0, tp, -1, None, None))
+        return future
+
+    async def send_and_wait(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # Faust's
+        """As ``send``: a record is durable with its event's commit, not before."""
+        return await (await self.send(*args, **kwargs))
+
+    async def flush(self) -> None:
+        """Nothing to do: the commit flushes."""
+
+    async def create_topic(self, *_args: object, **_kwargs: object) -> None:
+        """Topics are made by an administrator, never by a worker."""
+        raise RuntimeError("the runtime makes no topics; create them before it starts")
+
+    def supports_headers(self) -> bool:
+        """Kafka has had headers since 0.11."""
+        return True
+
+
+def put(  # the parts of a record
+    topic: str,
+    key: bytes | None,
+    value: bytes | None,
+    *,
+    partition: int | None = None,
+    timestamp: float | None = None,
+    headers: Any = None,  # noqa: ANN401  # a mapping or pairs
+) -> None:
+    """Add a record to the event in progress.
+
+    Raises:
+        OutsideEventError: there is no event in progress.
+    """
+    pairs = list(headers.items() if hasattr(headers, "items") else headers) if headers else None
+    event_in_progress("a send").records.append(
+        (
+            topic,
+            value,
+            key,
+            -1 if partition is None else partition,
+            None,
+            None,
+            int(timestamp * 1000) if timestamp else 0,
+            pairs,
+        )
+    )
+
+
+class _Sent:
+    """What ``await topic.send()`` gives: the record will be visible with its event's commit."""
+
+    def __await__(self) -> Generator[None, None, _Sent]:
+        yield from ()
+        return self
+
+    def add_done_callback(self, callback: Callable[[_Sent], None]) -> None:
+        """Call at once: there is nothing to wait for."""
+        callback(self)
+
+
+_SENT = _Sent()
+
+
+class RuntimeTopic(faust.Topic):  # type: ignore[misc]  # Faust is untyped here
+    """A topic of bytes.
+
+    ``await topic.send(...)`` adds a record to the event in progress and returns at once. It is
+    durable and visible, or aborted, together with everything else that the event did.
+    """
+
+    async def send(  # Faust's signature
+        self,
+        *,
+        key: bytes | None = None,
+        value: bytes | None = None,
+        partition: int | None = None,
+        timestamp: float | None = None,
+        headers: Any = None,  # noqa: ANN401  # a mapping or pairs
+        **_unsupported: object,
+    ) -> Any:  # noqa: ANN401  # Faust's signature
+        """Add a record to the event in progress.
+
+        Raises:
+            OutsideEventError: there is no event in progress.
+            TypeError: key or value are not bytes.
+        """
+        for part in (key, value):
+            if part is not None and type(part) is not bytes:
+                raise TypeError("the runtime's topics carry bytes; encode key and value before")
+        put(
+            self.topics[0],
+            key,
+            value,
+            partition=partition,
+            timestamp=timestamp,
+            headers=headers,
+        )
+        return _SENT
+
+
+def _name(error: KafkaException) -> str:
+    name: str = error.args[0].name()
+    return name

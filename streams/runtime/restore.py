@@ -1,0 +1,218 @@
+"""Fills the stores of newly assigned partitions from their changelogs, in bulk.
+
+Invariants, each needed: the source offsets are read first and must be stable, for after that no
+older owner can commit; then the changelog's end is read uncommitted, so that the restore waits for
+an open transaction of an older owner; the end is reached by position, for control records and
+aborted ones leave gaps behind the last record. It runs in the consumer's thread in short steps, so
+that a rebalance interrupts it.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # OffsetSpec is documented
+    AdminClient,
+    OffsetSpec,
+)
+
+from streams.runtime.exits import ExitCode, die
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from streams.runtime.settings import RuntimeSettings
+    from streams.runtime.store import RuntimeTable, Store
+
+log = structlog.get_logger(__name__)
+
+Partition = tuple[str, int]
+
+_DEFINITE: Final = frozenset(
+    {
+        KafkaError.OFFSET_OUT_OF_RANGE,
+        KafkaError._AUTO_OFFSET_RESET,  # noqa: SLF001  # librdkafka's public code
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
+_STEP_SECONDS: Final = 0.05
+_STEP_RECORDS: Final = 10_000
+_REQUEST_SECONDS: Final = 10
+_TELL_EVERY_SECONDS: Final = 5
+_BIG: Final = 20_000
+
+
+class Restore:
+    """One restore of the partitions of one assignment. Call ``step`` until it is True."""
+
+    def __init__(
+        self, settings: RuntimeSettings, tables: Collection[RuntimeTable], sources: set[Partition]
+    ) -> None:
+        self.sources = sources
+        self.offsets: dict[Partition, int] | None = None
+        self.stores: dict[Partition, Store] = {}
+        self.records = 0
+        self.seconds = 0.0
+        self._settings = settings
+        self._changelogs = {table.changelog for table in tables}
+        self._admin = AdminClient({**settings.client, "log_level": 3})
+        self._reader: Consumer | None = None
+        self._ends: dict[Partition, int] = {}
+        self._starts: dict[Partition, int] = {}
+        self._left: set[Partition] = set()
+        self._started = time.monotonic()
+        self._told = self._started
+
+    def close(self) -> None:
+        """Stop reading; the restore may be incomplete."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+            gc.enable()
+
+    def step(self) -> bool:
+        """Do a little; True when ``offsets`` and ``stores`` are complete."""
+        if self.offsets is None:
+            self._read_offsets()
+            return False
+        if self._reader is None:
+            return self._begin()
+        self._load(self._reader.consume(_STEP_RECORDS, _STEP_SECONDS))
+        if self._left:
+            self._tell()
+            return False
+        self.close()
+        self._finish()
+        return True
+
+    def _read_offsets(self) -> None:
+        request = ConsumerGroupTopicPartitions(
+            self._settings.group, [TopicPartition(*source) for source in sorted(self.sources)]
+        )
+        try:
+            answers = self._admin.list_consumer_group_offsets(
+                [request], require_stable=True, request_timeout=_REQUEST_SECONDS
+            )
+            found = answers[self._settings.group].result().topic_partitions
+            unstable = [item.error for item in found if item.error]
+            if not unstable:
+                self.offsets = {(item.topic, item.partition): item.offset for item in found}
+                return
+            reason = str(unstable[0])
+        except KafkaException as error:
+            reason = str(error)
+        if time.monotonic() - self._told > _TELL_EVERY_SECONDS:
+            self._told = time.monotonic()
+            log.info("waiting_for_stable_offsets", reason=reason)
+        time.sleep(2 * _STEP_SECONDS)
+
+    def _begin(self) -> bool:
+        numbers = sorted({number for _, number in self.sources})
+        partitions = [(topic, number) for topic in sorted(self._changelogs) for number in numbers]
+        self.stores = {partition: {} for partition in partitions}
+        try:
+            self._ends = self._list_offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+            self._starts = self._list_offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        except KafkaException as error:
+            if not error.args[0].retriable():
+                die(ExitCode.RESTORE_FAILED, "a changelog can't be read", error=str(error))
+            time.sleep(2 * _STEP_SECONDS)
+            return False
+        self._left = {p for p in partitions if self._ends[p] > self._starts[p]}
+        if not self._left:
+            self._finish()
+            return True
+        gc.disable()
+        self._reader = Consumer(
+            {
+                **self._settings.client,
+                "group.id": f"{self._settings.group}-restore",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "error",
+                "queued.max.messages.kbytes": 65_536,
+                "fetch.queue.backoff.ms": 5,
+                "fetch.message.max.bytes": 4_194_304,
+                "fetch.wait.max.ms": 20,
+                "check.crcs": False,
+                "log_level": 3,
+            }
+        )
+        self._reader.assign([TopicPartition(*p, self._starts[p]) for p in sorted(self._left)])
+        return False
+
+    def _list_offsets(self, partitions: list[Partition], spec: OffsetSpec) -> dict[Partition, int]:
+        answers = self._admin.list_offsets(
+            {TopicPartition(*partition): spec for partition in partitions},
+            isolation_level=IsolationLevel.READ_UNCOMMITTED,
+            request_timeout=_REQUEST_SECONDS,
+        )
+        return {(at.topic, at.partition): found.result().offset for at, found in answers.items()}
+
+    def _load(self, messages: list[Message]) -> None:
+        stores = self.stores
+        partition: tuple[str | None, int | None] | None = None
+        store: Store = {}
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                self._on_error(message, error)
+                continue
+            where = (message.topic(), message.partition())
+            if where != partition:
+                partition, store = where, stores[where]  # type: ignore[index]  # set on a record
+            key, value = message.key(), message.value()
+            if key is None:
+                continue
+            if value is None:
+                store.pop(key, None)
+            else:
+                store[key] = value
+            self.records += 1
+
+    def _on_error(self, message: Message, error: KafkaError) -> None:
+        partition = (message.topic() or "", message.partition() or 0)
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's public code
+            if (message.offset() or 0) >= self._ends[partition]:
+                self._left.discard(partition)
+        elif error.fatal() or error.code() in _DEFINITE:
+            die(
+                ExitCode.RESTORE_FAILED,
+                "a changelog can't be read",
+                partition=str(partition),
+                error=str(error),
+            )
+        else:
+            log.warning("restore_retries", partition=str(partition), error=error.name())
+
+    def _finish(self) -> None:
+        self.seconds = time.monotonic() - self._started
+        if self.records > _BIG:
+            gc.collect()
+            gc.freeze()
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if now - self._told > _TELL_EVERY_SECONDS:
+            self._told = now
+            log.info(
+                "restoring",
+                records=self.records,
+                seconds=round(now - self._started, 1),
+                partitions_left=len(self._left),
+                hint="waits for an older owner's open transaction if nothing moves",
+            )
