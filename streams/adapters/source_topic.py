@@ -1,0 +1,71 @@
+"""Makes a record of the source topic: the one way in, for webhooks and for operators' commands."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from streams.adapters.instants import format_instant
+from streams.adapters.source import derived_event_id
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from streams.adapters.wix import Webhook
+    from streams.domain.events import Origin
+
+_TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """Key, value, headers and timestamp of a record."""
+
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+    timestamp_ms: int
+
+
+def source_record(
+    webhook: Webhook, *, origin: Origin, received_at: datetime, traceparent: str | None = None
+) -> SourceRecord:
+    """The record of an event: CloudEvents 1.0, Kafka binding, binary mode.
+
+    ``traceparent`` is the caller's if it is a W3C one, else a new trace begins.
+    """
+    event_id = webhook.event_id or derived_event_id(webhook.value)
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", event_id.encode("utf-8", "replace")),
+        ("ce_type", webhook.event_type.encode("utf-8", "replace")),
+        ("ce_source", f"/wix/instances/{webhook.instance_id}".encode("utf-8", "replace")),
+        ("ce_subject", webhook.checkout_id.encode("utf-8", "replace")),
+        ("content-type", b"application/json"),
+        ("traceparent", _traceparent(traceparent)),
+        ("ce_instanceid", webhook.instance_id.encode("utf-8", "replace")),
+        ("ce_receivedtime", format_instant(received_at).encode()),
+        ("ce_origin", origin.value.encode()),
+    ]
+    for name, value in (
+        ("ce_time", webhook.event_time.encode("utf-8", "replace")),
+        ("ce_identity", webhook.identity),
+        ("ce_accountinfo", webhook.account_info),
+        ("ce_originatedfrom", webhook.originated_from.encode("utf-8", "replace")),
+    ):
+        if value:
+            headers.append((name, value))
+    return SourceRecord(
+        key=webhook.checkout_id.encode("utf-8", "replace"),
+        value=webhook.value,
+        headers=headers,
+        timestamp_ms=int(received_at.timestamp() * 1000),
+    )
+
+
+def _traceparent(given: str | None) -> bytes:
+    if given is not None and _TRACEPARENT.fullmatch(given):
+        return given.encode()
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01".encode()

@@ -1,0 +1,43 @@
+"""Metrics of the ingress."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_NAMESPACE: Final = "checkout_recovery_ingress"
+_SECONDS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.25)
+
+
+class IngressMetrics:
+    """What the ingress counts."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.answers = Counter(
+            "answers",
+            "Answers by status and reason.",
+            ["status", "reason"],
+            _NAMESPACE,
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "answer_seconds",
+            "From the request to the answer.",
+            (),
+            _NAMESPACE,
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
+        self.in_flight = Gauge(
+            "in_flight", "Webhooks being handled.", (), _NAMESPACE, registry=self.registry
+        )
+        self.keys = Gauge("keys", "Public keys in use.", (), _NAMESPACE, registry=self.registry)
+        self.dead_letters = Counter(
+            "dead_letters",
+            "Genuine webhooks that are unreadable inside.",
+            ["reason"],
+            _NAMESPACE,
+            registry=self.registry,
+        )

@@ -1,0 +1,150 @@
+"""Publishes to Kafka and says, on the event loop, when a record is on all in-sync replicas.
+
+Invariant: what waits for Kafka is bounded, in number and in time, whatever the brokers do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from streams.adapters.kafka import producer_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from streams.config import Settings
+
+log = structlog.get_logger(__name__)
+
+
+_POLL_SECONDS: Final = 0.1
+_REACH_SECONDS: Final = 2.0
+#: A record that Kafka has not taken by then is given up; Wix resends what we did not answer 200.
+_GIVE_UP_MS: Final = 10_000
+
+
+class KafkaBusyError(Exception):
+    """Kafka takes no more now: 503."""
+
+
+class Publisher:
+    """A producer with its thread. Start it inside the event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._producer = Producer(
+            {
+                **producer_config(settings),
+                "linger.ms": 3,
+                "message.timeout.ms": _GIVE_UP_MS,
+                "queue.buffering.max.messages": 4 * settings.ingress_max_in_flight,
+                "queue.buffering.max.kbytes": 65_536,
+                "message.max.bytes": 2_097_152,
+                "socket.timeout.ms": 5_000,
+                "reconnect.backoff.max.ms": 1_000,
+                "error_cb": _on_error,
+            }
+        )
+        self._limit_seconds = settings.ingress_deadline_ms / 1000
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._unacknowledged: dict[int, float] = {}
+        self._number = 0
+        self._done: deque[tuple[int, Callable[..., None], tuple[str, int, int] | None]] = deque()
+        self._is_waking = False
+        self._is_stopping = threading.Event()
+        self.is_reachable = False
+
+    def start(self) -> None:
+        """Begin to poll; deliveries are told on the running loop."""
+        self._loop = asyncio.get_running_loop()
+        threading.Thread(target=self._poll, daemon=True, name="deliveries").start()
+        threading.Thread(target=self._reach, daemon=True, name="reach").start()
+
+    @property
+    def waiting(self) -> int:
+        """Records that Kafka has not acknowledged."""
+        return len(self._unacknowledged)
+
+    def is_stuck(self, now: float) -> bool:
+        """Whether Kafka has let a record wait for longer than a webhook may."""
+        oldest = next(iter(self._unacknowledged.values()), None)
+        return oldest is not None and now - oldest > self._limit_seconds
+
+    def publish(  # the parts of a record
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes,
+        headers: Sequence[tuple[str, bytes | None]],
+        *,
+        timestamp_ms: int,
+        on_delivery: Callable[[tuple[str, int, int] | None], None],
+    ) -> None:
+        """Hand a record to Kafka; ``on_delivery`` is called once, on the event loop.
+
+        Raises:
+            KafkaBusyError: the queue is full.
+        """
+        self._number = number = self._number + 1
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            position: Any = None
+            if error is None:
+                position = (message.topic(), message.partition(), message.offset())
+            self._done.append((number, on_delivery, position))
+            if not self._is_waking and self._loop is not None:
+                self._is_waking = True
+                self._loop.call_soon_threadsafe(self._tell)
+
+        self._unacknowledged[number] = time.monotonic()
+        try:
+            self._producer.produce(
+                topic,
+                value,
+                key,
+                timestamp=timestamp_ms,
+                headers=list(headers),
+                on_delivery=delivered,
+            )
+        except (BufferError, KafkaException):
+            del self._unacknowledged[number]
+            raise KafkaBusyError from None
+
+    def stop(self, limit_seconds: float) -> int:
+        """Wait for what is under way; the number of records that were not acknowledged."""
+        left: int = self._producer.flush(limit_seconds)
+        self._is_stopping.set()
+        return left
+
+    def _tell(self) -> None:
+        self._is_waking = False
+        while self._done:
+            number, on_delivery, position = self._done.popleft()
+            self._unacknowledged.pop(number, None)
+            on_delivery(position)
+
+    def _poll(self) -> None:
+        while not self._is_stopping.is_set():
+            self._producer.poll(_POLL_SECONDS)
+
+    def _reach(self) -> None:
+        """Look now and then whether Kafka answers, for the readiness probe."""
+        topic = self._settings.topic("wix.abandoned-checkouts.v1")
+        while not self._is_stopping.is_set():
+            try:
+                known = self._producer.list_topics(topic, timeout=_REACH_SECONDS).topics[topic]
+                self.is_reachable = known.error is None
+            except KafkaException:
+                self.is_reachable = False
+            self._is_stopping.wait(_REACH_SECONDS)
+
+
+def _on_error(error: KafkaError) -> None:
+    log.warning("kafka_error", error=error.name())

@@ -1,0 +1,135 @@
+"""The ingress process: keys, producer, HTTP server; drains on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import structlog
+import uvloop
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from streams.adapters.health import serve_health
+from streams.adapters.keys import PublicKey, load_keys, require_keys
+from streams.adapters.tokens import Verifier
+from streams.ingress.metrics import IngressMetrics
+from streams.ingress.publisher import Publisher
+from streams.ingress.webhooks import Webhooks
+
+if TYPE_CHECKING:
+    from streams.config import Settings
+
+log = structlog.get_logger(__name__)
+
+_HEADER_MS: Final = 5_000
+_CONNECTIONS: Final = 8_192
+_RELOAD_SECONDS: Final = 2.0
+_DRAIN_SECONDS: Final = 3.0
+_FLUSH_SECONDS: Final = 4.0
+_LOOK_SECONDS: Final = 0.02
+
+
+def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT, then finish what is in flight; the exit code.
+
+    Raises:
+        ConfigurationError: there is no usable public key.
+        OSError: the address can't be listened on.
+    """
+    keys, problems = require_keys(settings.wix_public_keys)
+    for problem in problems:
+        log.warning("key_unusable", file=str(problem.source), reason=problem.reason)
+    return uvloop.run(_serve(settings, keys))
+
+
+async def _serve(settings: Settings, keys: list[PublicKey]) -> int:
+    loop = asyncio.get_running_loop()
+    stop, reload = asyncio.Event(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    metrics = IngressMetrics()
+    publisher = Publisher(settings)
+    publisher.start()
+    webhooks = Webhooks(settings, Verifier(keys), publisher, metrics)
+    metrics.keys.set(len(keys))
+    metrics.in_flight.set_function(lambda: webhooks.in_flight)
+    if settings.metrics_port is not None:
+        serve_health(
+            settings.metrics_host,
+            settings.metrics_port,
+            registry=metrics.registry,
+            readiness=webhooks.why_not_ready,
+        )
+    server = Server(
+        webhooks,
+        address=settings.ingress_host,
+        port=settings.ingress_port,
+        interface=Interfaces.RSGI,
+        websockets=False,
+        backlog=4_096,
+        backpressure=_CONNECTIONS,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MS),
+        log_enabled=False,
+    )
+    serving = asyncio.create_task(server.serve())
+    reloading = asyncio.create_task(_reload_keys(settings, webhooks, metrics, reload))
+    log.info(
+        "ingress_listening",
+        host=settings.ingress_host,
+        port=settings.ingress_port,
+        keys=[key.name for key in keys],
+    )
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        log.error("ingress_failed", reason="the server ended by itself")
+        return 1
+    webhooks.is_draining = True
+    log.info("ingress_draining", in_flight=webhooks.in_flight)
+    deadline = loop.time() + _DRAIN_SECONDS
+    while webhooks.in_flight and loop.time() < deadline:  # noqa: ASYNC110  # a counter, on purpose
+        await asyncio.sleep(_LOOK_SECONDS)
+    left = await loop.run_in_executor(None, publisher.stop, _FLUSH_SECONDS)
+    reloading.cancel()
+    server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server
+    with suppress(TimeoutError):
+        await asyncio.wait_for(serving, 2)
+    log.info("ingress_stopped", unacknowledged=left)
+    return 0
+
+
+async def _reload_keys(
+    settings: Settings, webhooks: Webhooks, metrics: IngressMetrics, wanted: asyncio.Event
+) -> None:
+    """Use changed keys within seconds, or at once on SIGHUP; a bad change keeps the old ones."""
+    loop = asyncio.get_running_loop()
+    last = await loop.run_in_executor(None, load_keys, settings.wix_public_keys)
+    while True:
+        is_asked = True
+        try:
+            await asyncio.wait_for(wanted.wait(), _RELOAD_SECONDS)
+        except TimeoutError:
+            is_asked = False
+        wanted.clear()
+        found = await loop.run_in_executor(None, load_keys, settings.wix_public_keys)
+        if _identity(found[0]) == _identity(last[0]) and found[1] == last[1] and not is_asked:
+            continue
+        last = found
+        keys, problems = found
+        for problem in problems:
+            log.warning("key_unusable", file=str(problem.source), reason=problem.reason)
+        if keys:
+            webhooks.verifier = Verifier(keys)
+            metrics.keys.set(len(keys))
+            log.info("keys_reloaded", keys=[key.name for key in keys])
+        else:
+            log.error("keys_kept", reason="none of the files holds a usable key any more")
+
+
+def _identity(keys: list[PublicKey]) -> list[tuple[str, int]]:
+    return [(key.name, key.key.public_numbers().n) for key in keys]
