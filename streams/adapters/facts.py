@@ -6,7 +6,7 @@ Keyed by instance id, so a site's facts are in order in one partition. JSON, for
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime  # noqa: TC003  # msgspec reads the annotations
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 

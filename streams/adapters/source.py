@@ -31,21 +31,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+_ABSENT: Final = msgspec.Raw(b"")
+
+
 class _Member(msgspec.Struct, gc=False, rename="camel"):
     """``createdEvent`` and its like, in both spellings; a member is an object or a string."""
 
-    entity: msgspec.Raw | None = None
-    entity_as_json: msgspec.Raw | None = None
-    current_entity: msgspec.Raw | None = None
-    current_entity_as_json: msgspec.Raw | None = None
-    deleted_entity: msgspec.Raw | None = None
-    deleted_entity_as_json: msgspec.Raw | None = None
-    body: msgspec.Raw | None = None
-    body_as_json: msgspec.Raw | None = None
+    entity: msgspec.Raw = _ABSENT
+    entity_as_json: msgspec.Raw = _ABSENT
+    current_entity: msgspec.Raw = _ABSENT
+    current_entity_as_json: msgspec.Raw = _ABSENT
+    deleted_entity: msgspec.Raw = _ABSENT
+    deleted_entity_as_json: msgspec.Raw = _ABSENT
+    body: msgspec.Raw = _ABSENT
+    body_as_json: msgspec.Raw = _ABSENT
 
 
 class _Body(msgspec.Struct, gc=False, rename="camel"):
-    abandoned_checkout: msgspec.Raw | None = None
+    abandoned_checkout: msgspec.Raw = _ABSENT
 
 
 class _Event(msgspec.Struct, gc=False, rename="camel"):
@@ -198,12 +201,10 @@ def _kind_and_entity(event: _Event) -> tuple[Kind, bytes | None]:
     return Kind.UPDATED, None
 
 
-def _object(*spellings: msgspec.Raw | None) -> bytes | None:
+def _object(*spellings: msgspec.Raw) -> bytes | None:
     for raw in spellings:
-        if raw is None:
-            continue
         data = bytes(raw)
-        if data == _NULL:
+        if not data or data == _NULL:
             continue
         return _read_text(data).encode() if data.startswith(b'"') else data
     return None

@@ -6,7 +6,7 @@ MessagePack. A sweep reads the first nine only. Invariant: what an older release
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003  # msgspec reads the annotations
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 

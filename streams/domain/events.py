@@ -7,11 +7,11 @@ Invariant: versions are totally ordered, and an event id determines everything e
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003  # decoders read the annotations of the tuples
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from decimal import Decimal
 
 

@@ -46,6 +46,8 @@ class RuntimeApp(faust.App):  # type: ignore[misc]  # Faust is untyped here
 
     runtime: RuntimeSettings
     watchdog: Watchdog
+    #: Whether the state of the assigned partitions is in place; may be read from any thread.
+    is_ready = False
 
     async def _on_agent_error(self, agent: Any, error: BaseException) -> None:  # noqa: ANN401  # Faust's signature
         """Nothing of the event is committed. The message may hold a payload: it is not logged."""

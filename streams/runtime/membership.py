@@ -48,6 +48,7 @@ _PASSING: Final = frozenset(
 _POLL_SECONDS: Final = 0.1
 _COALESCE_SECONDS: Final = 0.002
 _FULL_SECONDS: Final = 0.05
+_LOOK_SECONDS: Final = 0.5
 _REVOKE_LIMIT_SECONDS: Final = 120
 _INSTALL_LIMIT_SECONDS: Final = 60
 _CLOSE_LIMIT_SECONDS: Final = 20
@@ -73,6 +74,8 @@ class GroupConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped he
         self.last_restore: tuple[int, float] = (0, 0.0)
         self._assigned: set[tuple[str, int]] = set()
         self._topics: list[str] = []
+        #: Ends of the assigned partitions, as the consumer's thread saw them last.
+        self._highs: dict[TP, int] = {}
         self._handed_over = 0
         self._taken = 0
         self._has_room = threading.Event()
@@ -129,14 +132,8 @@ class GroupConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped he
 
     def lag(self, tp: TP) -> int | None:
         """Records of an assigned partition that are not finished yet; None: not known yet."""
-        position = self.expected.get(tp)
-        consumer = self._consumer
-        if position is None or consumer is None or (tp.topic, tp.partition) not in self._assigned:
-            return None
-        _, high = consumer.get_watermark_offsets(
-            TopicPartition(tp.topic, tp.partition), cached=True
-        )
-        return max(0, high - position) if high >= 0 else None
+        position, high = self.expected.get(tp), self._highs.get(tp)
+        return None if position is None or high is None else max(0, high - position)
 
     def assignment(self) -> set[TP]:
         """The source partitions that this process owns."""
@@ -168,6 +165,7 @@ class GroupConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped he
         log.info("assigned", generation=self.generation, partitions=sorted(partitions))
         if not partitions:
             self.app.rebalancing = False
+            self.app.is_ready = True
             self.ready.set()
 
     async def _on_restored(self, restore: Restore) -> None:
@@ -182,6 +180,7 @@ class GroupConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped he
         self.app.rebalancing = False
         self.app.consumer_generation_id = self.generation
         await self.app.on_partitions_assigned.send(self.assignment())
+        self.app.is_ready = True
         self.ready.set()
         log.info(
             "restored",
@@ -197,6 +196,7 @@ class GroupConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped he
         self.committer.group_metadata = None
         self._assigned = set()
         self.app.rebalancing = True
+        self.app.is_ready = False
         for table in self.app.tables.values():
             table.stores.clear()
         await self.app.on_partitions_revoked.send(revoked)
@@ -217,6 +217,7 @@ class GroupConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped he
         await self.committer.commit()
         self.committer.positions.clear()
         self.expected.clear()
+        self._highs.clear()
 
     def _deliver(self, topic: str, batch: Batch) -> None:
         if batch.epoch != self.epoch:
@@ -248,10 +249,14 @@ class GroupConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped he
             on_revoke=self._revoke,
             on_lost=self._lose,
         )
+        look_at = 0.0
         while not self._is_stopping:
             if self._restore is not None:
                 self._continue_restore(consumer, self._restore)
                 continue
+            if time.monotonic() > look_at:
+                look_at = time.monotonic() + _LOOK_SECONDS
+                self._look_at_ends(consumer)
             epoch = self.epoch  # before: what a fetch returns may predate a rebalance inside it
             messages = self._fetch(consumer)
             if messages:
@@ -319,6 +324,15 @@ class GroupConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped he
         for topic, batch in topics.items():
             self._handed_over += len(batch.messages)
             self._agents_loop.call_soon_threadsafe(self._deliver, topic, batch)
+
+    def _look_at_ends(self, consumer: confluent_kafka.Consumer) -> None:
+        """In this thread only: from another one, librdkafka's binding would wait for the fetch."""
+        for tp in self.assignment():
+            _, high = consumer.get_watermark_offsets(
+                TopicPartition(tp.topic, tp.partition), cached=True
+            )
+            if high >= 0:
+                self._highs[tp] = high
 
     def _on_fetch_error(self, error: KafkaError) -> None:
         if error.fatal() or not (error.retriable() or error.code() in _PASSING):

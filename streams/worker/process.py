@@ -72,7 +72,7 @@ def work(settings: Settings, *, parent: int | None = None) -> ExitCode:
             settings.metrics_host,
             settings.metrics_port,
             registry=metrics.registry,
-            readiness=lambda: "" if app.consumer.ready.is_set() else "waiting for partitions",
+            readiness=lambda: "" if app.is_ready else "waiting for partitions",
         )
         log.info("health_listening", port=server.server_port)
     return run(app, beside=ticker.run)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.demo.simulator.shops import Product, Shop, guid
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from random import Random
 
 _APP_ID: Final = "215238eb-22a5-4c36-9e7b-e7c08025e04e"

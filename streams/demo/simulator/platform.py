@@ -65,7 +65,7 @@ class Platform:
 
     def __init__(self, options: Options, start: datetime) -> None:
         self._options = options
-        self._random = Random(options.seed)
+        self._random = Random(options.seed)  # noqa: S311  # repeatable, not secret
         self._start = start
         self._queue: list[tuple[datetime, int, Callable[[datetime], None]]] = []
         self._ready: list[tuple[datetime, int, Sending]] = []
