@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 UV_VERSION := 0.13.9
 SECONDS ?=
-ARGS ?= $(if $(SECONDS),--seconds $(SECONDS))
+ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast check format clean
@@ -19,7 +19,7 @@ $(VENV)/.installed: pyproject.toml uv.lock
 	@touch $@
 
 demo: $(VENV)/.installed ## everything on this machine: Kafka, services, simulated shops (SECONDS=30 ends by itself)
-	@$(VENV)/bin/checkout-recovery demo $(ARGS)
+	@$(VENV)/bin/checkout-recovery demo $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 test: $(VENV)/.installed ## every test, on a real Apache Kafka
 	@$(VENV)/bin/python -m pytest $(ARGS)

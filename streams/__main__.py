@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path  # noqa: TC003  # Typer reads the annotations
 from typing import Annotated
 
 import typer
@@ -109,6 +110,130 @@ def topics_check(
     else:
         typer.echo("All topics are as the table says.")
     raise typer.Exit(1 if problems else 0)
+
+
+@app.command()
+def demo(  # noqa: PLR0913  # one option each
+    *,
+    seconds: Annotated[
+        float | None, typer.Option(help="End by itself after so long, with an audit.")
+    ] = None,
+    rate: Annotated[float, typer.Option(help="Abandonments a second, all sites together.")] = 20.0,
+    sites: Annotated[int, typer.Option(help="Number of simulated shops.")] = 12,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 1,
+    data_dir: Annotated[Path | None, typer.Option(help="Keep the data here.")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a live table.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Everything on this machine with simulated shops: real Kafka, ingress, two workers.
+
+    Ctrl-C stops it; then, and after --seconds, an audit recomputes everything from the log.
+
+    Example: checkout-recovery demo --seconds 30 --plain
+    """
+    from streams.demo.session import DemoOptions  # noqa: PLC0415  # quick --help
+    from streams.demo.session import demo as run  # noqa: PLC0415
+
+    style = "json" if as_json else "plain" if plain or not sys.stdout.isatty() else "live"
+    raise typer.Exit(
+        run(
+            DemoOptions(
+                seconds=seconds,
+                rate=rate,
+                sites=sites,
+                seed=seed,
+                data_dir=data_dir,
+                style=style,
+            )
+        )
+    )
+
+
+@app.command()
+def up(
+    *,
+    wix_public_key: Annotated[
+        list[Path], typer.Option(help="Public key of a Wix app, a PEM file; repeatable.")
+    ],
+    data_dir: Annotated[Path | None, typer.Option(help="Keep the data here.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Number of workers.")] = 2,
+    ingress_port: Annotated[int | None, typer.Option(help="A free one if not given.")] = None,
+    kafka_port: Annotated[int | None, typer.Option(help="A free one if not given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Everything on this machine without simulated shops, for teams that develop a consumer.
+
+    Example: checkout-recovery up --wix-public-key app.pem --json
+    """
+    from streams.demo.session import up as run  # noqa: PLC0415  # quick --help
+    from streams.demo.stack import StackOptions  # noqa: PLC0415
+
+    options = StackOptions(
+        wix_public_keys=tuple(wix_public_key),
+        data_dir=data_dir,
+        workers=workers,
+        ingress_port=ingress_port,
+        kafka_port=kafka_port,
+    )
+    raise typer.Exit(run(options, as_json=as_json))
+
+
+@app.command()
+def simulate(  # noqa: PLR0913  # one option each
+    url: Annotated[str, typer.Argument(help="Of an ingress: http://host:port/webhooks/wix.")],
+    *,
+    public_key: Annotated[
+        Path, typer.Option(help="Where to write the public key that the ingress needs.")
+    ],
+    rate: Annotated[float, typer.Option(help="Abandonments a second, all sites together.")] = 10.0,
+    seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
+    sites: Annotated[int, typer.Option(help="Number of simulated shops.")] = 12,
+    recovery_share: Annotated[float, typer.Option(help="Mean share that recovers.")] = 0.25,
+    duplicates: Annotated[float, typer.Option(help="Share of webhooks sent twice.")] = 0.05,
+    disorder: Annotated[float, typer.Option(help="Share of webhooks held back.")] = 0.05,
+    pace: Annotated[float, typer.Option(help="3600: what takes an hour takes a second.")] = 3600.0,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Post signed webhooks of simulated shops to an ingress.
+
+    The keys are made at start: give the written public key to the ingress, which notices new files
+    in a folder of keys within seconds.
+
+    Example: checkout-recovery simulate http://127.0.0.1:8080/webhooks/wix --public-key keys/sim.pem
+    """
+    import asyncio  # noqa: PLC0415  # quick --help
+
+    from streams.demo.session import simulate as run  # noqa: PLC0415
+    from streams.demo.simulator.platform import Options  # noqa: PLC0415
+    from streams.demo.simulator.signing import Signer  # noqa: PLC0415
+
+    signer = Signer()
+    signer.write_public_key(public_key)
+    options = Options(
+        seed=seed,
+        sites=sites,
+        recovery_share=recovery_share,
+        duplicate_share=duplicates,
+        disorder_share=disorder,
+        pace=pace,
+    )
+    ledger = asyncio.run(run(url, options, signer, rate=rate, seconds=seconds))
+    fields = {
+        "sent": ledger.sent,
+        "accepted": len(ledger.accepted),
+        "answers": dict(ledger.answers),
+        "given_up": ledger.given_up,
+        "answer_ms_p50": round(ledger.percentile(50), 1),
+        "answer_ms_p99": round(ledger.percentile(99), 1),
+    }
+    if as_json:
+        typer.echo(json.dumps(fields))
+        return
+    table = Table("what", "value")
+    for name, value in fields.items():
+        table.add_row(name.replace("_", " "), str(value))
+    Console().print(table)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,104 @@
+"""Reads whole topics as a subscriber does: read_committed, from the beginning to the end."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_EOF: Final = KafkaError._PARTITION_EOF  # noqa: SLF001  # librdkafka's public code
+_SECONDS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """A record as it stands in the log."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    value: bytes
+    headers: Mapping[str, str]
+
+
+def read_topic(client: Mapping[str, str | int | float | bool], topic: str) -> list[LogRecord]:
+    """All committed records, in the order of partition and offset.
+
+    Raises:
+        TimeoutError: the topic's end could not be reached.
+    """
+    reader = Consumer(
+        {
+            **client,
+            "group.id": "checkout-recovery-audit",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "earliest",
+        }
+    )
+    try:
+        partitions = reader.list_topics(topic, timeout=_SECONDS).topics[topic].partitions
+        reader.assign([TopicPartition(topic, number, 0) for number in partitions])
+        left = set(partitions)
+        found: list[LogRecord] = []
+        deadline = time.monotonic() + _SECONDS
+        while left:
+            for message in reader.consume(2_000, 0.2):
+                deadline = time.monotonic() + _SECONDS
+                error = message.error()
+                if error is not None:
+                    if error.code() == _EOF:
+                        left.discard(message.partition() or 0)
+                    continue
+                headers = message.headers() or []
+                pairs = headers.items() if isinstance(headers, dict) else headers
+                found.append(
+                    LogRecord(
+                        topic,
+                        message.partition() or 0,
+                        message.offset() or 0,
+                        (message.key() or b"").decode("utf-8", "replace"),
+                        message.value() or b"",
+                        {name: _text(value) for name, value in pairs},
+                    )
+                )
+            if left and time.monotonic() > deadline:
+                raise TimeoutError(f"{topic} could not be read to its end")
+    finally:
+        reader.close()
+    return sorted(found, key=lambda record: (record.partition, record.offset))
+
+
+def lag(client: Mapping[str, str | int | float | bool], group: str, topics: Sequence[str]) -> int:
+    """Records that the group has not committed past; control records are counted too."""
+    admin = AdminClient(dict(client))
+    reader = Consumer({**client, "group.id": group + "-lag", "enable.auto.commit": False})
+    try:
+        partitions = [
+            TopicPartition(topic, number)
+            for topic in topics
+            for number in reader.list_topics(topic, timeout=_SECONDS).topics[topic].partitions
+        ]
+        request = ConsumerGroupTopicPartitions(group, partitions)
+        committed = admin.list_consumer_group_offsets([request])[group].result()
+        behind = 0
+        for item in committed.topic_partitions:
+            low, high = reader.get_watermark_offsets(
+                TopicPartition(item.topic, item.partition), timeout=_SECONDS
+            )
+            behind += high - (item.offset if item.offset >= 0 else low)
+        return behind
+    finally:
+        reader.close()
+
+
+def _text(value: str | bytes | None) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value or ""
