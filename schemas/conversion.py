@@ -1,0 +1,139 @@
+"""``checkout-recovery.conversion.v1``: a site's rates over all windows.
+
+Key: instance id; the highest offset of a key is the newest. A window is the half-open interval
+[from, to); ``to`` is the end of the bucket of ``as_of`` (5 minutes wide for windows up to 24 h,
+an hour for longer ones). A rate is null, not 0, when nothing was abandoned.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Optional
+
+from pydantic import Field
+
+from .common import DecimalText, Instant, SixPlaces, Strict
+
+
+class Share(Strict):
+    """How many of the abandoned recovered, with a 95 % Wilson interval."""
+
+    abandoned: int = Field(ge=0, description="Checkouts.")
+    recovered: int = Field(ge=0, description="Of these.")
+    rate: Optional[SixPlaces] = Field(description="recovered / abandoned; null of none.")
+    low: Optional[SixPlaces] = Field(description="Lower bound of the interval.")
+    high: Optional[SixPlaces] = Field(description="Upper bound of the interval.")
+
+
+class Matured(Share):
+    """The headline: of those abandoned a horizon ago, the share recovered within the horizon."""
+
+    start: Instant = Field(alias="from", description="First instant of the matured window.")
+    stop: Instant = Field(alias="to", description="End of the matured window, excluded.")
+
+
+class Segment(Strict):
+    """The shares of one kind of checkouts."""
+
+    cohort: Share = Field(description="Recovered so far; young checkouts pull it down.")
+    matured: Matured = Field(description="Each had its time.")
+
+
+class Flow(Strict):
+    """Each counted by its own date; the naive rolling rate, may exceed 1."""
+
+    abandoned: int = Field(ge=0, description="Abandonments dated in the window.")
+    recovered: int = Field(ge=0, description="Recoveries dated in the window.")
+    ratio: Optional[SixPlaces] = Field(description="recovered / abandoned; null of none.")
+
+
+class Stages(Strict):
+    """By how far the buyer came."""
+
+    cart: Segment = Field(description="A member left a cart.")
+    checkout: Segment = Field(description="The checkout was begun.")
+
+
+class Value(Strict):
+    """Value of the cohort in one currency; recovered + open = abandoned."""
+
+    currency: str = Field(pattern="^[A-Z]{3}$", description="ISO 4217 code.")
+    abandoned: DecimalText = Field(description="Latest known totals of all, shop's currency.")
+    recovered: DecimalText = Field(description="Of those recovered so far.")
+    open: DecimalText = Field(description="Of the others.")
+    checkouts: int = Field(ge=0, description="Checkouts with a usable total.")
+
+
+class RecoveryTimes(Strict):
+    """Time to recovery of the recoveries dated in the window."""
+
+    count: int = Field(ge=0, description="Recoveries with a known abandonment.")
+    p50_seconds: Optional[int] = Field(description="Seconds; null of none.")
+    p90_seconds: Optional[int] = Field(description="Seconds; null of none.")
+    p99_seconds: Optional[int] = Field(description="Seconds; null of none.")
+    relative_error: str = Field(description="A percentile is at most this share too low.")
+
+
+class Counts(Strict):
+    """Counts of the window before."""
+
+    abandoned: int = Field(ge=0, description="Abandonments.")
+    recovered: int = Field(ge=0, description="Recoveries.")
+
+
+class Previous(Strict):
+    """The window before this one."""
+
+    start: Instant = Field(alias="from", description="First instant.")
+    stop: Instant = Field(alias="to", description="End, excluded.")
+    flow: Counts = Field(description="Each counted by its own date.")
+    cohort: Counts = Field(description="Recovered so far.")
+
+
+class Window(Strict):
+    """The rates of one window."""
+
+    window: str = Field(description="Length: 1h, 24h, 7d, 30d.")
+    start: Instant = Field(alias="from", description="First instant.")
+    stop: Instant = Field(alias="to", description="End, excluded.")
+    horizon: str = Field(description="Time a checkout has in the matured rate.")
+    flow: Flow = Field(description="Naive rolling rate.")
+    cohort: Share = Field(description="Recovered so far, of those abandoned in the window.")
+    matured: Matured = Field(description="The recovery rate.")
+    by_stage: Stages = Field(description="By how far the buyer came.")
+    reachable: Segment = Field(description="Buyers with an e-mail, phone or contact.")
+    unreachable: Segment = Field(description="The others.")
+    touched: Segment = Field(
+        description="Buyers who got a message before recovering. Not causal: who recovers early "
+        "gets fewer messages."
+    )
+    untouched: Segment = Field(description="The others.")
+    money: list[Value] = Field(description="Per currency, never added.")
+    time_to_recovery: RecoveryTimes = Field(description="How long recoveries took.")
+    previous: Optional[Previous] = Field(description="Null where buckets are not kept so long.")
+
+
+class Position(Strict):
+    """What is counted: facts up to and with this one."""
+
+    topic: str = Field(description="The internal facts topic.")
+    partition: int = Field(ge=0, description="Partition.")
+    offset: int = Field(ge=0, description="Offset of the last fact or tick counted.")
+
+
+class ConversionV1(Strict):
+    """The record."""
+
+    schema_version: Literal[1] = Field(description="Of this contract.")
+    definitions_version: Literal[1] = Field(description="Of the definitions of the rates.")
+    instance_id: str = Field(description="The site; also the record's key.")
+    site_id: Optional[str] = Field(description="Wix's own id of the site.")
+    as_of: Instant = Field(description="The newest instant that the counts know of.")
+    computed_at: Instant = Field(description="Log time of the fact or tick that led to it.")
+    facts_position: Position = Field(description="What is counted.")
+    excluded_staff: int = Field(
+        ge=0, description="Checkouts of staff in the longest window: left out of everything."
+    )
+    unpriced: int = Field(
+        ge=0, description="Checkouts in the longest window without a usable total."
+    )
+    windows: list[Window] = Field(description="Shortest first.")
