@@ -1,1 +1,48 @@
-"""Fixtures shared by the whole suite."""
+"""Fixtures shared by the whole suite: one broker a run, and names that nobody else uses."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+from streams.config import Settings, load_settings
+from streams.demo.kafka import EmbeddedKafka
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VARIABLE = "CHECKOUT_RECOVERY_TEST_BOOTSTRAP_SERVERS"
+
+hypothesis_settings.register_profile("ci", derandomize=True, deadline=None)
+hypothesis_settings.register_profile("dev", deadline=None)
+hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+@pytest.fixture(scope="session")
+def bootstrap_servers() -> Iterator[str]:
+    """A real Apache Kafka shared by the run; another one if the environment names it."""
+    given = os.environ.get(VARIABLE)
+    if given:
+        yield given
+        return
+    with EmbeddedKafka() as kafka:
+        yield kafka.bootstrap_servers
+
+
+@pytest.fixture
+def kafka_settings(bootstrap_servers: str) -> Settings:
+    """Settings for the shared broker with a topic prefix of the test's own."""
+    return load_settings(
+        bootstrap_servers=bootstrap_servers, topic_prefix=f"t{uuid.uuid4().hex[:8]}."
+    )
+
+
+@pytest.fixture
+def own_kafka() -> Iterator[EmbeddedKafka]:
+    """A broker that the test may stop, kill or freeze."""
+    with EmbeddedKafka() as kafka:
+        yield kafka
