@@ -1,10 +1,18 @@
-"""Parts that several contracts share."""
+"""Parts that several contracts share, and the check that a writer's record must pass.
+
+Readers are tolerant: a field that this release does not know is left out of the model, at any
+depth. Writers are not: ``check_written`` refuses it, for the published schema would not tell of it.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Optional, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+Model = TypeVar("Model")
 
 #: RFC 3339 in UTC with exactly three decimals.
 Instant = Annotated[
@@ -25,13 +33,13 @@ SixPlaces = Annotated[
 ]
 
 
-class Strict(BaseModel):
-    """What we write: nothing unknown, nothing converted."""
+class Contract(BaseModel):
+    """What is on the wire: known fields checked, unknown ones left out, nothing changed later."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class Money(Strict):
+class MoneyV1(Contract):
     """An amount with its currency. Never add amounts of different currencies."""
 
     amount: DecimalText = Field(description="Amount in the currency's main unit.")
@@ -39,8 +47,35 @@ class Money(Strict):
     formatted: Optional[str] = Field(description="As Wix shows it to the buyer; null if unknown.")
 
 
-class Name(Strict):
+class NameV1(Contract):
     """A text in the shop's language and in the buyer's."""
 
     original: Optional[str] = Field(description="In the shop's default language.")
     translated: Optional[str] = Field(description="In the buyer's language.")
+
+
+def check_written(adapter: TypeAdapter[Model], value: bytes) -> Model:
+    """Read a value as a writer's own tests should: nothing converted, nothing unknown or missing.
+
+    Raises:
+        ValueError: it is not what the contract says; names each field that is unknown or wrong.
+    """
+    data = json.loads(value)
+    model = adapter.validate_python(data, strict=True)
+    unknown = list(_beyond(data, adapter.dump_python(model, mode="json", by_alias=True)))
+    if unknown:
+        raise ValueError(f"not in the contract: {', '.join(unknown)}")
+    return model
+
+
+def _beyond(data: Any, known: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401  # JSON
+    """Paths of the fields in ``data`` that a model did not keep."""
+    if isinstance(data, dict) and isinstance(known, dict):
+        for name, value in data.items():
+            if name in known:
+                yield from _beyond(value, known[name], f"{path}.{name}" if path else name)
+            else:
+                yield f"{path}.{name}" if path else name
+    elif isinstance(data, list) and isinstance(known, list):
+        for at, (value, kept) in enumerate(zip(data, known)):  # noqa: B905  # equally long by validation
+            yield from _beyond(value, kept, f"{path}[{at}]")

@@ -7,14 +7,15 @@ an hour for longer ones). A rate is null, not 0, when nothing was abandoned.
 
 from __future__ import annotations
 
+import json
 from typing import Literal, Optional
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
-from .common import DecimalText, Instant, SixPlaces, Strict
+from .common import Contract, DecimalText, Instant, SixPlaces, check_written
 
 
-class Share(Strict):
+class ShareV1(Contract):
     """How many of the abandoned recovered, with a 95 % Wilson interval."""
 
     abandoned: int = Field(ge=0, description="Checkouts.")
@@ -24,21 +25,21 @@ class Share(Strict):
     high: Optional[SixPlaces] = Field(description="Upper bound of the interval.")
 
 
-class Matured(Share):
+class MaturedV1(ShareV1):
     """The headline: of those abandoned a horizon ago, the share recovered within the horizon."""
 
     start: Instant = Field(alias="from", description="First instant of the matured window.")
     stop: Instant = Field(alias="to", description="End of the matured window, excluded.")
 
 
-class Segment(Strict):
+class SegmentV1(Contract):
     """The shares of one kind of checkouts."""
 
-    cohort: Share = Field(description="Recovered so far; young checkouts pull it down.")
-    matured: Matured = Field(description="Each had its time.")
+    cohort: ShareV1 = Field(description="Recovered so far; young checkouts pull it down.")
+    matured: MaturedV1 = Field(description="Each had its time.")
 
 
-class Flow(Strict):
+class FlowV1(Contract):
     """Each counted by its own date; the naive rolling rate, may exceed 1."""
 
     abandoned: int = Field(ge=0, description="Abandonments dated in the window.")
@@ -46,14 +47,14 @@ class Flow(Strict):
     ratio: Optional[SixPlaces] = Field(description="recovered / abandoned; null of none.")
 
 
-class Stages(Strict):
+class StagesV1(Contract):
     """By how far the buyer came."""
 
-    cart: Segment = Field(description="A member left a cart.")
-    checkout: Segment = Field(description="The checkout was begun.")
+    cart: SegmentV1 = Field(description="A member left a cart.")
+    checkout: SegmentV1 = Field(description="The checkout was begun.")
 
 
-class Value(Strict):
+class ValueV1(Contract):
     """Value of the cohort in one currency; recovered + open = abandoned."""
 
     currency: str = Field(pattern="^[A-Z]{3}$", description="ISO 4217 code.")
@@ -63,7 +64,7 @@ class Value(Strict):
     checkouts: int = Field(ge=0, description="Checkouts with a usable total.")
 
 
-class RecoveryTimes(Strict):
+class RecoveryTimesV1(Contract):
     """Time to recovery of the recoveries dated in the window."""
 
     count: int = Field(ge=0, description="Recoveries with a known abandonment.")
@@ -73,46 +74,46 @@ class RecoveryTimes(Strict):
     relative_error: str = Field(description="A percentile is at most this share too low.")
 
 
-class Counts(Strict):
+class CountsV1(Contract):
     """Counts of the window before."""
 
     abandoned: int = Field(ge=0, description="Abandonments.")
     recovered: int = Field(ge=0, description="Recoveries.")
 
 
-class Previous(Strict):
+class PreviousV1(Contract):
     """The window before this one."""
 
     start: Instant = Field(alias="from", description="First instant.")
     stop: Instant = Field(alias="to", description="End, excluded.")
-    flow: Counts = Field(description="Each counted by its own date.")
-    cohort: Counts = Field(description="Recovered so far.")
+    flow: CountsV1 = Field(description="Each counted by its own date.")
+    cohort: CountsV1 = Field(description="Recovered so far.")
 
 
-class Window(Strict):
+class WindowV1(Contract):
     """The rates of one window."""
 
     window: str = Field(description="Length: 1h, 24h, 7d, 30d.")
     start: Instant = Field(alias="from", description="First instant.")
     stop: Instant = Field(alias="to", description="End, excluded.")
     horizon: str = Field(description="Time a checkout has in the matured rate.")
-    flow: Flow = Field(description="Naive rolling rate.")
-    cohort: Share = Field(description="Recovered so far, of those abandoned in the window.")
-    matured: Matured = Field(description="The recovery rate.")
-    by_stage: Stages = Field(description="By how far the buyer came.")
-    reachable: Segment = Field(description="Buyers with an e-mail, phone or contact.")
-    unreachable: Segment = Field(description="The others.")
-    touched: Segment = Field(
+    flow: FlowV1 = Field(description="Naive rolling rate.")
+    cohort: ShareV1 = Field(description="Recovered so far, of those abandoned in the window.")
+    matured: MaturedV1 = Field(description="The recovery rate.")
+    by_stage: StagesV1 = Field(description="By how far the buyer came.")
+    reachable: SegmentV1 = Field(description="Buyers with an e-mail, phone or contact.")
+    unreachable: SegmentV1 = Field(description="The others.")
+    touched: SegmentV1 = Field(
         description="Buyers who got a message before recovering. Not causal: who recovers early "
         "gets fewer messages."
     )
-    untouched: Segment = Field(description="The others.")
-    money: list[Value] = Field(description="Per currency, never added.")
-    time_to_recovery: RecoveryTimes = Field(description="How long recoveries took.")
-    previous: Optional[Previous] = Field(description="Null where buckets are not kept so long.")
+    untouched: SegmentV1 = Field(description="The others.")
+    money: list[ValueV1] = Field(description="Per currency, never added.")
+    time_to_recovery: RecoveryTimesV1 = Field(description="How long recoveries took.")
+    previous: Optional[PreviousV1] = Field(description="Null where buckets are not kept so long.")
 
 
-class Position(Strict):
+class PositionV1(Contract):
     """What is counted: facts up to and with this one."""
 
     topic: str = Field(description="The internal facts topic.")
@@ -120,7 +121,7 @@ class Position(Strict):
     offset: int = Field(ge=0, description="Offset of the last fact or tick counted.")
 
 
-class ConversionV1(Strict):
+class ConversionV1(Contract):
     """The record."""
 
     schema_version: Literal[1] = Field(description="Of this contract.")
@@ -129,11 +130,32 @@ class ConversionV1(Strict):
     site_id: Optional[str] = Field(description="Wix's own id of the site.")
     as_of: Instant = Field(description="The newest instant that the counts know of.")
     computed_at: Instant = Field(description="Log time of the fact or tick that led to it.")
-    facts_position: Position = Field(description="What is counted.")
+    facts_position: PositionV1 = Field(description="What is counted.")
     excluded_staff: int = Field(
         ge=0, description="Checkouts of staff in the longest window: left out of everything."
     )
     unpriced: int = Field(
         ge=0, description="Checkouts in the longest window without a usable total."
     )
-    windows: list[Window] = Field(description="Shortest first.")
+    windows: list[WindowV1] = Field(description="Shortest first.")
+
+
+_CONVERSION: TypeAdapter[ConversionV1] = TypeAdapter(ConversionV1)
+
+
+def read_conversion(value: bytes) -> ConversionV1:
+    """Read a value as a subscriber should: unknown fields are left out, at any depth.
+
+    Raises:
+        ValueError: the value is no conversion record.
+    """
+    return _CONVERSION.validate_python(json.loads(value))
+
+
+def check_conversion(value: bytes) -> ConversionV1:
+    """Read a value as a writer's tests should; see ``check_written``.
+
+    Raises:
+        ValueError: the value is not exactly as the contract says.
+    """
+    return check_written(_CONVERSION, value)

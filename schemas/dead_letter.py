@@ -1,22 +1,16 @@
-"""``checkout-recovery.dead-letters.v1``: original bytes, key and headers, and why."""
+"""``checkout-recovery.dead-letters.v1``: original bytes, key and headers, and why.
+
+The value is what could not be read, unchanged: from the ingress the verified claims as JSON (never
+the token), from a worker the source or facts record. The headers are ``DEAD_LETTER_HEADERS``.
+"""
 
 from __future__ import annotations
 
 from enum import Enum
 
-#: Headers that we add; the position is left out where the record came from no topic.
-HEADERS = (
-    "dead_letter_reason",
-    "dead_letter_stage",
-    "dead_letter_time",
-    "dead_letter_topic",
-    "dead_letter_partition",
-    "dead_letter_offset",
-)
-
 
 class DeadLetterReason(str, Enum):
-    """Why a record could not be processed."""
+    """Why a record could not be processed; ``description`` says it in plain words."""
 
     CLAIMS_UNREADABLE = "claims_unreadable"
     ENVELOPE_UNREADABLE = "envelope_unreadable"
@@ -27,9 +21,13 @@ class DeadLetterReason(str, Enum):
     EVENT_TIME_MISSING = "event_time_missing"
     FACT_UNREADABLE = "fact_unreadable"
 
+    @property
+    def description(self) -> str:
+        """What was wrong with the record."""
+        return _DESCRIPTIONS[self]
 
-#: In plain words.
-MEANINGS = {
+
+_DESCRIPTIONS = {
     DeadLetterReason.CLAIMS_UNREADABLE: "the token's claims hold no string 'data'",
     DeadLetterReason.ENVELOPE_UNREADABLE: "the envelope in 'data' is no JSON object",
     DeadLetterReason.EVENT_UNREADABLE: "the domain event is no JSON object",
@@ -39,3 +37,11 @@ MEANINGS = {
     DeadLetterReason.EVENT_TIME_MISSING: "no instant anywhere in the event",
     DeadLetterReason.FACT_UNREADABLE: "a record of the facts topic that we did not write",
 }
+
+
+class DeadLetterStage(str, Enum):
+    """Who could not process a record."""
+
+    INGRESS = "ingress"
+    TRACK_CHECKOUTS = "track-checkouts"
+    MEASURE_CONVERSION = "measure-conversion"
