@@ -1,7 +1,8 @@
 r"""The public keys of the Wix apps, in every spelling that people use.
 
 Wix shows one PEM for each app; there is no key server. Accepted: a proper PEM; one squeezed on a
-line with literal ``\n``; a PEM encoded in base64 as a whole; several in one file; a certificate.
+line with literal ``\n``; a PEM encoded in base64 as a whole; its body alone; several in one file; a
+certificate.
 Invariant: no part of a key is ever in a message.
 """
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _BLOCK: Final = re.compile(r"-----BEGIN ([A-Z ]+)-----(.*?)-----END \1-----", re.DOTALL)
 _FEWEST_BITS: Final = 2048
 _LARGEST_FILE: Final = 1 << 20
+#: How a key of 1024 to 500,000 bits begins in DER: a sequence whose length has two bytes.
+_DER_SEQUENCE: Final = b"\x30\x82"
 _SUFFIXES: Final = frozenset({".pem", ".pub", ".crt", ".cer", ".key", ".txt", ""})
 
 
@@ -91,9 +94,7 @@ def read_keys(file: Path) -> list[PublicKey]:
     if file.stat().st_size > _LARGEST_FILE:
         raise ValueError("too large for a key")
     text = file.read_bytes().decode("utf-8-sig", "replace").strip().strip("\"'").strip()
-    blocks = _blocks(text)
-    if not blocks:
-        blocks = _blocks(_from_base64(text))
+    blocks = _blocks(text) or _blocks_from_base64(text)
     if not blocks:
         raise ValueError(_why_no_block(text))
     return [PublicKey(file.stem, file, _key(label, body)) for label, body in blocks]
@@ -114,11 +115,16 @@ def _blocks(text: str) -> list[tuple[str, str]]:
     return [(match[1], match[2]) for match in _BLOCK.finditer(unescaped)]
 
 
-def _from_base64(text: str) -> str:
+def _blocks_from_base64(text: str) -> list[tuple[str, str]]:
+    """A PEM encoded once more, or the body of one without its first and last line."""
+    compact = "".join(text.split()).replace("-", "+").replace("_", "/").rstrip("=")
     try:
-        return base64.b64decode("".join(text.split()), validate=True).decode("utf-8", "replace")
+        decoded = base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
     except (binascii.Error, ValueError):
-        return ""
+        return []
+    if decoded.startswith(_DER_SEQUENCE):
+        return [("PUBLIC KEY", base64.b64encode(decoded).decode())]
+    return _blocks(decoded.decode("utf-8", "replace"))
 
 
 def _key(label: str, body: str) -> RSAPublicKey:
@@ -147,6 +153,8 @@ def _why_no_block(text: str) -> str:
         return "empty"
     if text.lower().startswith(("<!doctype", "<html")):
         return "a web page, not a key: copy the key itself from the app's dashboard"
+    if text.startswith("ssh-"):
+        return "an ssh key, not a PEM: copy the key from the app's dashboard"
     if "BEGIN" in text:
         return "a PEM whose end is missing: copy it again, whole"
     return "no PEM: it should begin with -----BEGIN PUBLIC KEY-----"

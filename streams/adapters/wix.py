@@ -96,14 +96,23 @@ def read_webhook(claims: Json | None) -> Webhook | OtherEvent:
 
 
 def _object(text: str) -> Json | None:
+    value = _loads(text)
+    return value if isinstance(value, dict) else None
+
+
+def _loads(text: str) -> object:
+    """What a JSON text says; None if it is none."""
     try:
-        value = orjson.loads(text)
-    except ValueError:  # orjson's errors, and text that has no UTF-8
+        return orjson.loads(text)
+    except ValueError:  # also for half a surrogate, which JSON allows and orjson does not
         try:
-            value = json.loads(text)
+            return json.loads(text, parse_constant=_refuse)
         except (ValueError, RecursionError):
             return None
-    return value if isinstance(value, dict) else None
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _utf8(text: str) -> bytes:
@@ -121,13 +130,13 @@ def _text(source: Json, name: str) -> str:
 
 
 def _json(value: object) -> bytes | None:
-    if not value:
+    """Identity or account info as JSON, whether it came as a string of it or as an object."""
+    read = _loads(value) if isinstance(value, str) else value
+    if not isinstance(read, dict) or not read:
         return None
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace")
     try:
-        return orjson.dumps(value)
-    except TypeError:
+        return value.encode() if isinstance(value, str) else orjson.dumps(read)
+    except (TypeError, UnicodeEncodeError):
         return None
 
 
