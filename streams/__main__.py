@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from streams.adapters.errors import ClusterError
 from streams.config import ConfigurationError, Settings, load_settings
 
 app = typer.Typer(
@@ -32,7 +33,7 @@ def main() -> None:
     """Run the command line; a configuration that can't be used ends with code 2 and its list."""
     try:
         app()
-    except ConfigurationError as error:
+    except (ConfigurationError, ClusterError) as error:
         Console(stderr=True).print(str(error), style="red", highlight=False, markup=False)
         sys.exit(_USAGE)
 

@@ -12,3 +12,7 @@ class InvalidMessage(Exception):  # noqa: N818  # named for what is wrong with t
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class ClusterError(Exception):
+    """Kafka can't be reached, or refuses; the message says why and what to do."""

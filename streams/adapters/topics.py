@@ -1,35 +1,41 @@
-"""The topics of an installation: the table of ``deploy/topics.yaml``, made and compared.
+"""Makes and compares the topics of an installation.
 
-Invariant: nothing is ever deleted or shrunk, and partition counts are never changed: keys would
-move to other partitions than their state.
+Invariant: nothing is ever deleted, shortened or shrunk, and partition counts and cleanup policies
+are never changed: keys would move away from their state, or records would vanish.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-import yaml
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    NewTopic,
-    ResourceType,
-)
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from confluent_kafka.admin import NewTopic
 
-from streams.adapters.kafka import client_config
-from streams.config import ConfigurationError, parse_duration
+from streams.adapters.cluster import Cluster
+from streams.adapters.errors import ClusterError
+from streams.adapters.topic_table import Topic, TopicTable, load_topics
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from confluent_kafka.admin import ClusterMetadata, TopicMetadata
 
     from streams.config import Settings
+
+__all__ = [
+    "CONVERSION",
+    "DEAD_LETTERS",
+    "EVENTS",
+    "FACTS",
+    "GROUP",
+    "SOURCE",
+    "Change",
+    "Problem",
+    "Topic",
+    "TopicTable",
+    "apply_topics",
+    "check_topics",
+    "load_topics",
+]
 
 SOURCE: Final = "wix.abandoned-checkouts.v1"
 EVENTS: Final = "checkout-recovery.events.v1"
@@ -38,60 +44,12 @@ DEAD_LETTERS: Final = "checkout-recovery.dead-letters.v1"
 FACTS: Final = "checkout-recovery.conversion-facts.v1"
 GROUP: Final = "checkout-recovery"
 
-_REQUEST_SECONDS: Final = 15
-#: The source must hold what a recomputation of the longest window needs, and a long weekend.
+#: Beyond the longest window and the horizon, for a long weekend of downtime.
 _SOURCE_MARGIN: Final = timedelta(days=3)
-
-
-class Topic(BaseModel):
-    """One row of the table."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    purpose: str
-    owner: str
-    key: str
-    value: str
-    personal_data: str
-    written_by: tuple[str, ...]
-    read_by: tuple[str, ...]
-    cleanup: str = Field(pattern="^(delete|compact)$")
-    retention: timedelta | None = None
-    max_message_bytes: int = Field(ge=1024)
-    internal: bool = False
-
-    @field_validator("retention", mode="before")
-    @classmethod
-    def _read_retention(cls, value: object) -> object:
-        return parse_duration(value) if isinstance(value, str) else value
-
-    def config(self, *, min_insync_replicas: int) -> dict[str, str]:
-        """Kafka's configuration of the topic."""
-        config = {
-            "cleanup.policy": self.cleanup,
-            "max.message.bytes": str(self.max_message_bytes),
-            "min.insync.replicas": str(min_insync_replicas),
-            "message.timestamp.type": "CreateTime",
-        }
-        if self.retention is not None:
-            config["retention.ms"] = str(int(self.retention.total_seconds() * 1000))
-        if self.cleanup == "compact":
-            config["min.cleanable.dirty.ratio"] = "0.3"
-            config["delete.retention.ms"] = "86400000"
-            config["segment.ms"] = "86400000"
-        return config
-
-
-class TopicTable(BaseModel):
-    """The whole table."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    partitions: int = Field(ge=1)
-    replication_factor: int = Field(ge=1)
-    min_insync_replicas: int = Field(ge=1)
-    topics: tuple[Topic, ...]
+#: A cluster's value above the table's keeps more, accepts more or is safer: it stays.
+_AT_LEAST: Final = frozenset({"retention.ms", "max.message.bytes", "min.insync.replicas"})
+_NEVER_CHANGED: Final = "cleanup.policy"
+_APPLY: Final = "run `checkout-recovery topics apply`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,168 +69,184 @@ class Problem:
     mend: str
 
 
-def load_topics(path: Path | None = None) -> TopicTable:
-    """The table of a file; by default the one that comes with the package.
-
-    Raises:
-        ConfigurationError: the file can't be read as a table; names row and field.
-    """
-    source = files("schemas").joinpath("topics.yaml") if path is None else path
-    try:
-        return TopicTable.model_validate(yaml.safe_load(source.read_text("utf-8")))
-    except OSError as error:
-        raise ConfigurationError(f"can't read the topics file {source}: {error}") from None
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{source} is no YAML: {error}") from None
-    except ValidationError as error:
-        lines = [
-            f"  {'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-            for problem in error.errors()
-        ]
-        raise ConfigurationError(f"{source} is no topic table:\n" + "\n".join(lines)) from None
-
-
 def apply_topics(
     settings: Settings, *, is_development: bool = False, partitions: int | None = None
 ) -> list[Change]:
-    """Create what is missing and set what differs; safe to repeat.
+    """Create what is missing and raise what is too low; safe to repeat, and to run twice at once.
 
-    ``is_development`` lowers replication to the number of brokers; ``partitions`` overrides the
-    table's for topics that don't exist yet.
+    ``is_development`` lowers replication to the number of brokers. A new topic gets the source's
+    partition count; if there is no source yet, ``partitions``, by default the table's.
 
     Raises:
-        KafkaException: the cluster can't be reached, or refuses.
+        ConfigurationError: the table can't be used.
+        ClusterError: the cluster can't be reached, is too small for the table, or refuses.
     """
     table = load_topics(settings.topics_file)
-    admin = AdminClient(client_config(settings))
-    metadata = admin.list_topics(timeout=_REQUEST_SECONDS)
-    replication, in_sync = table.replication_factor, table.min_insync_replicas
+    cluster = Cluster(settings)
+    metadata = cluster.metadata()
+    replication = _replication(table, len(metadata.brokers), is_development=is_development)
+    in_sync = table.min_insync_replicas
     if is_development:
-        replication = min(replication, len(metadata.brokers))
         in_sync = max(1, min(in_sync, replication - 1))
     wanted = {settings.topic(topic.name): topic for topic in table.topics}
+    source = metadata.topics.get(settings.topic(SOURCE))
+    count = len(source.partitions) if source is not None else partitions or table.partitions
     missing = [name for name in wanted if name not in metadata.topics]
     changes = []
     if missing:
-        requests = admin.create_topics(
-            [
-                NewTopic(
-                    name,
-                    partitions or table.partitions,
-                    replication,
-                    config=wanted[name].config(min_insync_replicas=in_sync),
-                )
-                for name in missing
-            ],
-            operation_timeout=_REQUEST_SECONDS,
-        )
-        for name, request in requests.items():
-            try:
-                request.result()
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise
-            changes.append(
-                Change(
-                    name,
-                    f"created: {partitions or table.partitions} partitions, {replication} replicas",
-                )
+        requests = [
+            NewTopic(
+                name, count, replication, config=wanted[name].config(min_insync_replicas=in_sync)
             )
-    present = [name for name in wanted if name not in missing]
-    actual = _describe(admin, present)
-    for name in present:
-        config = wanted[name].config(min_insync_replicas=in_sync)
-        differing = {k: v for k, v in config.items() if actual[name].get(k) != v}
-        if differing:
-            _alter(admin, name, differing)
-            what = ", ".join(f"{k} {actual[name].get(k)} → {v}" for k, v in differing.items())
-            changes.append(Change(name, f"changed: {what}"))
-    return changes
+            for name in missing
+        ]
+        made_by_another = cluster.create(requests)
+        changes = [
+            Change(name, f"created: {count} partitions, {replication} replicas")
+            for name in missing
+            if name not in made_by_another
+        ]
+    return changes + _raise_configs(
+        cluster,
+        {
+            name: topic.config(min_insync_replicas=min(in_sync, _replicas(metadata.topics[name])))
+            for name, topic in wanted.items()
+            if name not in missing
+        },
+    )
 
 
 def check_topics(settings: Settings, *, is_development: bool = False) -> list[Problem]:
     """Compare the cluster's topics with the table; an empty list means that all is well.
 
+    ``is_development`` leaves replication out.
+
     Raises:
-        KafkaException: the cluster can't be reached.
+        ConfigurationError: the table can't be used.
+        ClusterError: the cluster can't be reached, or refuses.
     """
     table = load_topics(settings.topics_file)
-    admin = AdminClient(client_config(settings))
-    metadata = admin.list_topics(timeout=_REQUEST_SECONDS)
-    problems = []
-    present = {}
-    for topic in table.topics:
-        name = settings.topic(topic.name)
-        if name in metadata.topics:
-            present[name] = topic
-        else:
-            problems.append(Problem(name, "does not exist", "run `checkout-recovery topics apply`"))
-    source = metadata.topics.get(settings.topic(SOURCE))
-    expected = len(source.partitions) if source is not None else table.partitions
-    actual = _describe(admin, list(present))
-    needed = settings.windows[-1] + settings.horizon + _SOURCE_MARGIN
-    for name, topic in present.items():
-        partitions = metadata.topics[name].partitions
-        if len(partitions) != expected:
-            problems.append(
-                Problem(
-                    name,
-                    f"has {len(partitions)} partitions, the source has {expected}",
-                    "all topics need the same count: delete and create it anew, or the source",
-                )
-            )
-        replicas = min(len(partition.replicas) for partition in partitions.values())
-        if not is_development and replicas < table.replication_factor:
-            problems.append(
-                Problem(
-                    name,
-                    f"has {replicas} replicas, the table wants {table.replication_factor}",
-                    "reassign its partitions, or lower replication_factor in the table",
-                )
-            )
-        config = topic.config(min_insync_replicas=table.min_insync_replicas)
+    cluster = Cluster(settings)
+    metadata = cluster.metadata()
+    wanted = {settings.topic(topic.name): topic for topic in table.topics}
+    present = [name for name in wanted if name in metadata.topics]
+    problems = [
+        Problem(name, "does not exist", _APPLY) for name in wanted if name not in metadata.topics
+    ]
+    problems += _partition_problems(settings, metadata, present)
+    if not is_development:
+        problems += _replication_problems(table, metadata, present)
+    actual = cluster.configs(present)
+    for name in present:
+        config = wanted[name].config(min_insync_replicas=table.min_insync_replicas)
         if is_development:
             del config["min.insync.replicas"]
-        problems.extend(
+        problems += [
             Problem(
                 name,
                 f"{key} is {actual[name].get(key)}, the table wants {value}",
-                "run `checkout-recovery topics apply`",
+                "set it by hand: it decides what is deleted" if key == _NEVER_CHANGED else _APPLY,
             )
             for key, value in config.items()
-            if actual[name].get(key) != value
-        )
-        if topic.name == SOURCE and (topic.retention or needed) < needed:
-            problems.append(
-                Problem(
-                    name,
-                    f"is kept for {topic.retention}, the longest window and the horizon need "
-                    f"{needed}",
-                    "raise its retention in the table and run `checkout-recovery topics apply`",
-                )
-            )
+            if _differs(key, actual[name].get(key), value)
+        ]
+    source = settings.topic(SOURCE)
+    if source in actual:
+        problems += _source_problems(settings, source, int(actual[source]["retention.ms"]))
     return problems
 
 
-def _describe(admin: AdminClient, names: list[str]) -> dict[str, dict[str, str]]:
-    if not names:
-        return {}
-    resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
-    answers = admin.describe_configs(resources, request_timeout=_REQUEST_SECONDS)
-    return {
-        resource.name: {entry.name: str(entry.value) for entry in answer.result().values()}
-        for resource, answer in answers.items()
-    }
+def _replication(table: TopicTable, brokers: int, *, is_development: bool) -> int:
+    if is_development:
+        return min(table.replication_factor, brokers)
+    if brokers < table.replication_factor:
+        raise ClusterError(
+            f"the table wants {table.replication_factor} replicas and the cluster has {brokers} "
+            f"broker{'s' * (brokers != 1)}: start more, or run `checkout-recovery topics apply "
+            "--development` where losing data is no harm"
+        )
+    return table.replication_factor
 
 
-def _alter(admin: AdminClient, name: str, config: dict[str, str]) -> None:
-    resource = ConfigResource(
-        ResourceType.TOPIC,
-        name,
-        incremental_configs=[
-            ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
+def _raise_configs(cluster: Cluster, wanted: dict[str, dict[str, str]]) -> list[Change]:
+    actual = cluster.configs(list(wanted))
+    differing = {
+        name: {
+            key: value
             for key, value in config.items()
-        ],
-    )
-    for answer in admin.incremental_alter_configs([resource]).values():
-        answer.result()
+            if key != _NEVER_CHANGED and _differs(key, actual[name].get(key), value)
+        }
+        for name, config in wanted.items()
+    }
+    cluster.set_configs({name: config for name, config in differing.items() if config})
+    return [
+        Change(
+            name,
+            "changed: " + ", ".join(f"{k} {actual[name].get(k)} → {v}" for k, v in config.items()),
+        )
+        for name, config in differing.items()
+        if config
+    ]
+
+
+def _differs(key: str, actual: str | None, wanted: str) -> bool:
+    if key in _AT_LEAST and actual is not None:
+        is_endless = key == "retention.ms" and int(actual) < 0
+        return not is_endless and int(actual) < int(wanted)
+    return actual != wanted
+
+
+def _partition_problems(
+    settings: Settings, metadata: ClusterMetadata, present: list[str]
+) -> list[Problem]:
+    counts = {name: len(metadata.topics[name].partitions) for name in present}
+    source = settings.topic(SOURCE)
+    if source not in counts:
+        return []
+    return [
+        Problem(
+            name,
+            f"has {count} partition{'s' * (count != 1)}, the source has {counts[source]}",
+            "all topics need the same count, and adding partitions would move keys: create a new "
+            "installation with another CHECKOUT_RECOVERY_TOPIC_PREFIX, or, if nothing was written "
+            "to it yet, delete this topic and run `checkout-recovery topics apply`",
+        )
+        for name, count in counts.items()
+        if count != counts[source]
+    ]
+
+
+def _replication_problems(
+    table: TopicTable, metadata: ClusterMetadata, present: list[str]
+) -> list[Problem]:
+    return [
+        Problem(
+            name,
+            f"has {replicas} replica{'s' * (replicas != 1)}, the table wants "
+            f"{table.replication_factor}",
+            "reassign its partitions (kafka-reassign-partitions), or lower replication_factor in "
+            "the table",
+        )
+        for name in present
+        if (replicas := _replicas(metadata.topics[name])) < table.replication_factor
+    ]
+
+
+def _replicas(topic: TopicMetadata) -> int:
+    return min(len(partition.replicas) for partition in topic.partitions.values())
+
+
+def _source_problems(settings: Settings, name: str, retention_ms: int) -> list[Problem]:
+    """What is kept must hold what a recomputation of the longest window needs."""
+    needed = max(settings.windows) + settings.horizon + _SOURCE_MARGIN
+    kept = timedelta(milliseconds=retention_ms)
+    if retention_ms < 0 or kept >= needed:
+        return []
+    return [
+        Problem(
+            name,
+            f"keeps {kept.days} d, but the longest window, the horizon and 3 d are {needed.days} d",
+            f"raise its retention in the table to {needed.days}d and {_APPLY}, or set shorter "
+            "CHECKOUT_RECOVERY_WINDOWS",
+        )
+    ]

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from confluent_kafka import KafkaException
 
+from streams.adapters.errors import ClusterError
 from streams.adapters.topics import apply_topics
 from streams.config import PREFIX, load_settings
 from streams.demo.children import Child, stop_all
@@ -180,7 +181,7 @@ class Stack:
         while True:  # a broker answers before it may create topics
             try:
                 apply_topics(self.settings, is_development=True, partitions=self.options.partitions)
-            except KafkaException:
+            except ClusterError:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(_LOOK_SECONDS)

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -50,6 +51,8 @@ class Publisher:
                 "socket.timeout.ms": 5_000,
                 "reconnect.backoff.max.ms": 1_000,
                 "error_cb": _on_error,
+                "statistics.interval.ms": 500,
+                "stats_cb": self._on_statistics,
             }
         )
         self._limit_seconds = settings.ingress_deadline_ms / 1000
@@ -59,7 +62,13 @@ class Publisher:
         self._done: deque[tuple[int, Callable[..., None], tuple[str, int, int] | None]] = deque()
         self._is_waking = False
         self._is_stopping = threading.Event()
-        self.is_reachable = False
+        self._has_topic = False
+        self._has_producer_id = False
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether a record could be produced now: the topic has leaders, we have a producer id."""
+        return self._has_topic and self._has_producer_id
 
     def start(self) -> None:
         """Begin to poll; deliveries are told on the running loop."""
@@ -140,10 +149,16 @@ class Publisher:
         while not self._is_stopping.is_set():
             try:
                 known = self._producer.list_topics(topic, timeout=_REACH_SECONDS).topics[topic]
-                self.is_reachable = known.error is None
+                self._has_topic = known.error is None and all(
+                    partition.leader >= 0 for partition in known.partitions.values()
+                )
             except KafkaException:
-                self.is_reachable = False
+                self._has_topic = False
             self._is_stopping.wait(_REACH_SECONDS)
+
+    def _on_statistics(self, statistics: str) -> None:
+        state = orjson.loads(statistics).get("eos", {}).get("idemp_state")
+        self._has_producer_id = state == "Assigned"
 
 
 def _on_error(error: KafkaError) -> None:

@@ -1,117 +1,143 @@
-"""Which lifecycle events the log must have led to: their ids and key fields."""
+"""Which lifecycle events the log must have led to: their ids, order and fields."""
 
 from __future__ import annotations
 
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.demo.audit.recompute import (
-    DAY,
-    MICROSECONDS,
-    Evidence,
-    Verdict,
-    evaluate,
-    show,
-    shown_parts,
-)
+from streams.demo.audit.shown import changed, last_touch, shown
+from streams.demo.audit.times import SECOND, later, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from streams.demo.audit.evidence import Version
+    from streams.demo.audit.recompute import Step
+    from streams.demo.audit.times import Rules
 
 _NAMESPACE: Final = uuid.UUID("8f5d2c1e-6a0b-5c47-9b7e-3d1f0c9a2e64")
-_SPAN: Final = 37 * DAY
-_IN_TIME: Final = 7 * DAY
+_BARRED: Final = "barred"
 
 Expected = dict[str, Any]
 
 
-def expect_announcements(events: Iterable[Evidence]) -> list[Expected]:
-    """Expected events of one checkout, in order; ``events`` in the order of its partition."""
+def expect_announcements(steps: Iterable[Step], rules: Rules) -> list[Expected]:
+    """Expected events of one checkout, in their order: the fields that must be in each."""
     expected: list[Expected] = []
-    life: list[Evidence] = []
-    told: set[str] = set()
-    for event in events:
-        if life and _is_over(life, event):
-            life, told = [], set()
-        before = evaluate(life) if life else None
-        life.append(event)
-        after = evaluate(life)
-        expected.extend(_news(before, after, event, told))
+    life = -1
+    told: list[str] = []
+    for step in steps:
+        if step.life != life:
+            life, told = step.life, []
+        for name, discriminator in _news(step, told, rules):
+            number = sum(item != _BARRED for item in told)
+            expected.append(_event(step, name, discriminator, told[:], number, rules))
     return expected
 
 
-def _news(
-    before: Verdict | None, after: Verdict, event: Evidence, told: set[str]
-) -> Iterable[Expected]:
-    late = event.event_at + _SPAN < event.received_at
-    if before is None:
-        gone = after.abandoned_at is not None and after.abandoned_at + _SPAN < event.received_at
-        if late or gone:
-            told.add("barred")
-    elif late and before.recovered_at is None and after.recovered_at is not None:
-        told.add("barred")
-    closed = after.is_deleted or after.is_anonymized
-    if not late and "barred" not in told:
-        if after.recovered_at is not None:
-            if "recovered" not in told:
-                told.add("recovered")
-                yield _recovery(after, event, is_announced="abandoned" in told)
-        elif not closed and "abandoned" in told:
-            if _has_changed(before, after) and after.content is not None:
-                yield _event(after, event, "changed", _text(after.content.version))
-        elif (
-            not closed
-            and after.abandoned_at is not None
-            and (before is None or before.abandoned_at is None)
-            and event.event_at <= after.abandoned_at + _IN_TIME
-        ):
-            told.add("abandoned")
-            yield _event(after, event, "abandoned")
-    for name, is_known in (("anonymized", after.is_anonymized), ("deleted", after.is_deleted)):
+def _news(step: Step, told: list[str], rules: Rules) -> Iterator[tuple[str, str]]:
+    """Names of what a step announces, each with its discriminator; notes it in ``told``."""
+    after = step.after
+    is_late = later(step.event.event_at, rules.span) < step.event.received_at
+    if _is_barred_from_now(step, rules, is_late=is_late):
+        told.append(_BARRED)
+    if not is_late and _BARRED not in told:
+        for name, discriminator in _open_news(step, told, rules):
+            told.append(name)
+            yield name, discriminator
+    for name, is_known in (
+        ("anonymized", after.is_anonymized),
+        ("deleted", after.deleted_at is not None),
+    ):
         if is_known and name not in told:
-            told.add(name)
-            yield _event(after, event, name)
+            told.append(name)
+            yield name, ""
 
 
-def _recovery(after: Verdict, event: Evidence, *, is_announced: bool) -> Expected:
-    seconds = None
-    if after.abandoned_at is not None and after.recovered_at is not None:
-        seconds = max(0, after.recovered_at - after.abandoned_at) // MICROSECONDS
-    return {
-        **_event(after, event, "recovered"),
-        "recovered_at": show(after.recovered_at),
-        "time_to_recovery_seconds": seconds,
-        "was_announced_abandoned": is_announced,
-    }
+def _is_barred_from_now(step: Step, rules: Rules, *, is_late: bool) -> bool:
+    """Whether this step's news is too old for ever to be announced."""
+    if step.before is not None:
+        newly_bought = step.before.recovered_at is None and step.after.recovered_at is not None
+        return is_late and newly_bought
+    begun = step.after.abandoned_at
+    return is_late or (begun is not None and later(begun, rules.span) < step.event.received_at)
 
 
-def _event(after: Verdict, event: Evidence, name: str, discriminator: str = "") -> Expected:
+def _open_news(step: Step, told: Sequence[str], rules: Rules) -> Iterator[tuple[str, str]]:
+    before, after = step.before, step.after
+    if after.recovered_at is not None:
+        if "recovered" not in told:
+            yield "recovered", ""
+    elif after.is_private:
+        return
+    elif "abandoned" in told:
+        if changed(before, after) and after.content is not None:
+            yield "changed", _text(after.content.version)
+    elif (
+        after.abandoned_at is not None
+        and (before is None or before.abandoned_at is None)
+        and step.event.event_at <= later(after.abandoned_at, rules.announce_within)
+    ):
+        yield "abandoned", ""
+
+
+def _event(  # noqa: PLR0913  # one argument for each thing an event depends on
+    step: Step, name: str, discriminator: str, told: Sequence[str], number: int, rules: Rules
+) -> Expected:
+    after, event = step.after, step.event
     kind = f"checkout.{name}"
-    return {
+    occurred = {
+        "abandoned": after.abandoned_at,
+        "recovered": after.recovered_at,
+        "deleted": after.deleted_at,
+    }.get(name)
+    common = {
+        "schema_version": 1,
         "event_id": str(uuid.uuid5(_NAMESPACE, f"{event.checkout}|{kind}|{discriminator}")),
         "type": kind,
-        "abandoned_checkout_id": event.checkout,
-        "instance_id": after.instance,
-        "abandoned_at": show(after.abandoned_at),
-        "source_event_id": event.event_id,
+        "occurred_at": show(event.event_at if occurred is None else occurred),
         "recorded_at": show(event.received_at),
+        "origin": event.origin,
+        "revision": number,
+        "source_event_id": event.event_id,
+        "abandoned_checkout_id": event.checkout,
+        "instance_id": after.site.instance,
+        "site_id": after.site.site or None,
+        "account_id": after.site.account or None,
+        "abandoned_at": show(after.abandoned_at),
+        **shown(after),
     }
+    return {**common, **_particulars(step, name, told, rules, common["total"])}
 
 
-def _has_changed(before: Verdict | None, after: Verdict) -> bool:
-    if before is None or before.content is None or after.content is None:
-        return False
-    return before.content.version != after.content.version and shown_parts(
-        before.content
-    ) != shown_parts(after.content)
+def _particulars(
+    step: Step, name: str, told: Sequence[str], rules: Rules, total: Any  # noqa: ANN401  # JSON
+) -> Expected:
+    after = step.after
+    begun, bought = after.abandoned_at, after.recovered_at
+    if name == "abandoned" and begun is not None:
+        return {"expires_at": show(later(begun, rules.announce_within))}
+    if name == "changed":
+        return {"changed_fields": changed(step.before, after)}
+    if name == "recovered" and bought is not None:
+        return {
+            "recovered_at": show(bought),
+            "time_to_recovery_seconds": None
+            if begun is None
+            else max(0, bought - begun) // SECOND,
+            "recovered_total": total,
+            "was_announced_abandoned": "abandoned" in told,
+            "last_touch": last_touch(after),
+        }
+    return {}
 
 
-def _is_over(life: list[Evidence], event: Evidence) -> bool:
-    verdict = evaluate(life)
-    known = [at for at in (verdict.abandoned_at, verdict.recovered_at) if at is not None]
-    return max([*known, *(e.received_at for e in life)]) + _SPAN < event.received_at
-
-
-def _text(version: tuple[int, int, int, str]) -> str:
-    updated, sequence, event_at, event_id = version
-    return f"{show(updated, digits=6)}/{sequence}/{show(event_at, digits=6)}/{event_id}"
+def _text(version: Version) -> str:
+    return "/".join(
+        (
+            show(version.updated_at, digits=6) or "",
+            str(version.sequence),
+            show(version.event_at, digits=6) or "",
+            version.event_id,
+        )
+    )
