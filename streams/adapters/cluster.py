@@ -1,7 +1,11 @@
-"""Asks and changes a Kafka cluster, and says in plain words why it could not."""
+"""Asks and changes a Kafka cluster, and says in plain words why it could not.
+
+A KRaft controller answers before the brokers know of a change; here it is done when they do.
+"""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -18,13 +22,14 @@ from streams.adapters.errors import ClusterError
 from streams.adapters.kafka import client_config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from confluent_kafka.admin import ClusterMetadata
 
     from streams.config import Settings
 
 REQUEST_SECONDS: Final = 15
+_LOOK_SECONDS: Final = 0.05
 
 _MEANINGS: Final = {
     KafkaError._AUTHENTICATION: "it refused user name or password: check SASL_USERNAME and "  # noqa: SLF001  # librdkafka's own codes have such names
@@ -79,7 +84,7 @@ class Cluster:
             ) from None
 
     def create(self, topics: list[NewTopic]) -> set[str]:
-        """Create topics; the names of those that another one created meanwhile.
+        """Create topics and wait until they have leaders; returns what another one made meanwhile.
 
         Raises:
             ClusterError: at least one could not be created; names each, after trying all.
@@ -96,6 +101,7 @@ class Cluster:
                     refused.append(f"  {name}: {why(error)}")
         if refused:
             raise ClusterError("topics could not be created:\n" + "\n".join(refused))
+        self._wait(lambda: self._have_leaders(requests), "the new topics have no leaders yet")
         return existing
 
     def configs(self, topics: list[str]) -> dict[str, dict[str, str]]:
@@ -121,7 +127,7 @@ class Cluster:
         return found
 
     def set_configs(self, changes: Mapping[str, Mapping[str, str]]) -> None:
-        """Set these configurations of these topics, and leave the others as they are.
+        """Set these configurations of these topics and wait until the brokers have them.
 
         Raises:
             ClusterError: at least one was refused; names each, after trying all.
@@ -148,6 +154,27 @@ class Cluster:
                 refused.append(f"  {resource.name}: {why(error)}")
         if refused:
             raise ClusterError("configurations could not be set:\n" + "\n".join(refused))
+        self._wait(lambda: self._have_configs(changes), "the brokers don't show them yet")
+
+    def _have_leaders(self, names: Iterable[str]) -> bool:
+        topics = self.metadata().topics
+        return all(
+            name in topics
+            and topics[name].error is None
+            and all(partition.leader >= 0 for partition in topics[name].partitions.values())
+            for name in names
+        )
+
+    def _have_configs(self, changes: Mapping[str, Mapping[str, str]]) -> bool:
+        actual = self.configs(list(changes))
+        return all(config.items() <= actual[name].items() for name, config in changes.items())
+
+    def _wait(self, is_done: Callable[[], bool], otherwise: str) -> None:
+        deadline = time.monotonic() + self._timeout
+        while not is_done():
+            if time.monotonic() > deadline:
+                raise ClusterError(f"Kafka accepted the changes, but {otherwise}: look at its log")
+            time.sleep(_LOOK_SECONDS)
 
 
 def why(error: KafkaException) -> str:

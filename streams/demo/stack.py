@@ -19,8 +19,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from confluent_kafka import KafkaException
-
 from streams.adapters.errors import ClusterError
 from streams.adapters.topics import apply_topics
 from streams.config import PREFIX, load_settings
