@@ -81,7 +81,7 @@ def _open_news(step: Step, told: Sequence[str], rules: Rules) -> Iterator[tuple[
         yield "abandoned", ""
 
 
-def _event(  # noqa: PLR0913  # one argument for each thing an event depends on
+def _event(  # one argument for each thing an event depends on
     step: Step, name: str, discriminator: str, told: Sequence[str], number: int, rules: Rules
 ) -> Expected:
     after, event = step.after, step.event
@@ -111,7 +111,11 @@ def _event(  # noqa: PLR0913  # one argument for each thing an event depends on
 
 
 def _particulars(
-    step: Step, name: str, told: Sequence[str], rules: Rules, total: Any  # noqa: ANN401  # JSON
+    step: Step,
+    name: str,
+    told: Sequence[str],
+    rules: Rules,
+    total: Any,  # noqa: ANN401  # JSON
 ) -> Expected:
     after = step.after
     begun, bought = after.abandoned_at, after.recovered_at
@@ -122,9 +126,7 @@ def _particulars(
     if name == "recovered" and bought is not None:
         return {
             "recovered_at": show(bought),
-            "time_to_recovery_seconds": None
-            if begun is None
-            else max(0, bought - begun) // SECOND,
+            "time_to_recovery_seconds": None if begun is None else max(0, bought - begun) // SECOND,
             "recovered_total": total,
             "was_announced_abandoned": "abandoned" in told,
             "last_touch": last_touch(after),

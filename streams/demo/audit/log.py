@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from streams.adapters.kafka import client_config
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from streams.config import Settings
 
 _EOF: Final = KafkaError._PARTITION_EOF  # noqa: SLF001  # librdkafka's public code
 _SECONDS: Final = 20
@@ -26,6 +30,36 @@ class LogRecord:
     key: str
     value: bytes
     headers: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Logs:
+    """The topics, read to their ends, each in the order of partition and offset."""
+
+    source: Sequence[LogRecord]
+    facts: Sequence[LogRecord]
+    events: Sequence[LogRecord]
+    conversion: Sequence[LogRecord]
+    dead_letters: Sequence[LogRecord]
+
+
+def read_logs(settings: Settings) -> Logs:
+    """All topics of an installation. Ticks go on meanwhile, so the facts are read last.
+
+    Raises:
+        TimeoutError: a topic's end could not be reached.
+    """
+    found = {
+        name: read_topic(client_config(settings), settings.topic(topic))
+        for name, topic in (
+            ("source", "wix.abandoned-checkouts.v1"),
+            ("events", "checkout-recovery.events.v1"),
+            ("dead_letters", "checkout-recovery.dead-letters.v1"),
+            ("conversion", "checkout-recovery.conversion.v1"),
+            ("facts", "checkout-recovery.conversion-facts.v1"),
+        )
+    }
+    return Logs(**found)
 
 
 def read_topic(client: Mapping[str, str | int | float | bool], topic: str) -> list[LogRecord]:
@@ -52,12 +86,12 @@ def read_topic(client: Mapping[str, str | int | float | bool], topic: str) -> li
         deadline = time.monotonic() + _SECONDS
         while left:
             for message in reader.consume(2_000, 0.2):
-                deadline = time.monotonic() + _SECONDS
                 error = message.error()
                 if error is not None:
                     if error.code() == _EOF:
                         left.discard(message.partition() or 0)
                     continue
+                deadline = time.monotonic() + _SECONDS
                 headers = message.headers() or []
                 pairs = headers.items() if isinstance(headers, dict) else headers
                 found.append(

@@ -2,114 +2,67 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from streams.demo.audit.recompute import DAY, MICROSECONDS, Verdict, price, show, traits
+from streams.demo.audit.times import SECOND, Rules, Window, name_of, show
 
-_MINUTE: Final = 60 * MICROSECONDS
-_HOUR: Final = 60 * _MINUTE
-_HORIZON: Final = 7 * DAY
-#: Name, length, bucket, and how far back buckets are kept.
-_WINDOWS: Final = (
-    ("1h", _HOUR, 5 * _MINUTE, DAY + _HORIZON),
-    ("24h", DAY, 5 * _MINUTE, DAY + _HORIZON),
-    ("7d", 7 * DAY, _HOUR, 30 * DAY + _HORIZON),
-    ("30d", 30 * DAY, _HOUR, 30 * DAY + _HORIZON),
-)
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from streams.demo.audit.recompute import Case
+
 _Z: Final = Decimal("1.959963984540054")
 _EXACT_SECONDS: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A checkout as the rates see it."""
-
-    abandoned_at: int | None
-    recovered_at: int | None
-    money: tuple[str, Decimal] | None
-    is_checkout: bool
-    is_reachable: bool
-    is_touched: bool
-    is_staff: bool
-
-
-def case_of(verdict: Verdict) -> Case:
-    """The case of a verdict."""
-    return Case(
-        verdict.abandoned_at,
-        verdict.recovered_at,
-        price(verdict.facets),
-        *traits(verdict.facets, verdict.recovered_at),
-    )
-
-
-def expect_rates(cases: list[Case], as_of: int) -> dict[str, Any]:
-    """The numbers of a conversion record at that instant (microseconds since 1970)."""
-    windows = [_window(cases, as_of, *window) for window in _WINDOWS]
-    end, length = _end(as_of, _HOUR), _WINDOWS[-1][1]
-    recent = [case for case in cases if _within(case.abandoned_at, end - length, end)]
+def expect_rates(cases: Sequence[Case], as_of: int, rules: Rules) -> dict[str, Any]:
+    """The numbers of a site's conversion record at that instant (microseconds since 1970)."""
+    longest = rules.windows[-1]
+    end = end_of(as_of, longest.bucket)
+    recent = [case for case in cases if _within(case.abandoned_at, end - longest.length, end)]
     return {
         "excluded_staff": sum(case.is_staff for case in recent),
-        "unpriced": sum(not case.is_staff and case.money is None for case in recent),
-        "windows": windows,
+        "unpriced": sum(not case.is_staff and case.amount is None for case in recent),
+        "windows": [_window(cases, as_of, window, rules) for window in rules.windows],
     }
 
 
-def _window(  # a row of the table
-    everyone: list[Case], as_of: int, name: str, length: int, bucket: int, kept: int
-) -> dict[str, Any]:
-    end = _end(as_of, bucket)
+def end_of(as_of: int, bucket: int) -> int:
+    """The end of the bucket that an instant falls in."""
+    return (as_of // bucket + 1) * bucket
+
+
+def _window(everyone: Sequence[Case], as_of: int, window: Window, rules: Rules) -> dict[str, Any]:
+    end = end_of(as_of, window.bucket)
+    start = end - window.length
     cases = [case for case in everyone if not case.is_staff]
-    start = end - length
     cohort = [case for case in cases if _within(case.abandoned_at, start, end)]
     flow = [case for case in cases if _within(case.recovered_at, start, end)]
+    old_start, old_end = start - rules.horizon, end - rules.horizon
+    old = [case for case in cases if _within(case.abandoned_at, old_start, old_end)]
 
-    def segment(wanted: Any = lambda _case: True) -> dict[str, Any]:  # noqa: ANN401  # a predicate
-        chosen = [case for case in cohort if wanted(case)]
-        old = [
-            case
-            for case in cases
-            if _within(case.abandoned_at, start - _HORIZON, end - _HORIZON) and wanted(case)
+    def segment(wanted: Callable[[Case], bool] = lambda _case: True) -> dict[str, Any]:
+        young = [_has_recovered(case, end) for case in cohort if wanted(case)]
+        ripe = [
+            _has_recovered(case, end) and _elapsed(case) <= rules.horizon
+            for case in old
+            if wanted(case)
         ]
         return {
-            "cohort": _share(len(chosen), sum(_has_recovered(case, end) for case in chosen)),
+            "cohort": _share(len(young), sum(young)),
             "matured": {
-                "from": show(start - _HORIZON),
-                "to": show(end - _HORIZON),
-                **_share(
-                    len(old),
-                    sum(
-                        _has_recovered(case, end)
-                        and (case.recovered_at or 0) - (case.abandoned_at or 0) <= _HORIZON
-                        for case in old
-                    ),
-                ),
+                "from": show(old_start),
+                "to": show(old_end),
+                **_share(len(ripe), sum(ripe)),
             },
         }
 
-    before = start - length
-    previous = None
-    if end - before <= kept:
-        old = [case for case in cases if _within(case.abandoned_at, before, start)]
-        previous = {
-            "from": show(before),
-            "to": show(start),
-            "flow": {
-                "abandoned": len(old),
-                "recovered": sum(_within(case.recovered_at, before, start) for case in cases),
-            },
-            "cohort": {
-                "abandoned": len(old),
-                "recovered": sum(_has_recovered(case, end) for case in old),
-            },
-        }
     return {
-        "window": name,
+        "window": window.name,
         "from": show(start),
         "to": show(end),
-        "horizon": "7d",
+        "horizon": name_of(rules.horizon),
         "flow": {
             "abandoned": len(cohort),
             "recovered": len(flow),
@@ -126,12 +79,27 @@ def _window(  # a row of the table
         "untouched": segment(lambda case: not case.is_touched),
         "money": _money(cohort, end),
         "time_to_recovery": _times(flow),
-        "previous": previous,
+        "previous": _previous(cases, start - window.length, start, end)
+        if 2 * window.length <= rules.kept(window)
+        else None,
     }
 
 
-def _end(as_of: int, bucket: int) -> int:
-    return (as_of // bucket + 1) * bucket
+def _previous(cases: Sequence[Case], start: int, stop: int, end: int) -> dict[str, Any]:
+    """The counts of the window before, as they stand now."""
+    cohort = [case for case in cases if _within(case.abandoned_at, start, stop)]
+    return {
+        "from": show(start),
+        "to": show(stop),
+        "flow": {
+            "abandoned": len(cohort),
+            "recovered": sum(_within(case.recovered_at, start, stop) for case in cases),
+        },
+        "cohort": {
+            "abandoned": len(cohort),
+            "recovered": sum(_has_recovered(case, end) for case in cohort),
+        },
+    }
 
 
 def _within(at: int | None, start: int, end: int) -> bool:
@@ -140,6 +108,13 @@ def _within(at: int | None, start: int, end: int) -> bool:
 
 def _has_recovered(case: Case, end: int) -> bool:
     return case.recovered_at is not None and case.recovered_at < end
+
+
+def _elapsed(case: Case) -> int:
+    """Microseconds from abandonment to recovery of a case that has both, never below 0."""
+    if case.abandoned_at is None or case.recovered_at is None:
+        return 0
+    return max(0, case.recovered_at - case.abandoned_at)
 
 
 def _share(abandoned: int, recovered: int) -> dict[str, Any]:
@@ -163,38 +138,33 @@ def _six(value: Decimal) -> str:
     return f"{abs(value.quantize(Decimal('0.000001'), rounding=ROUND_HALF_EVEN)):f}"
 
 
-def _money(cohort: list[Case], end: int) -> list[dict[str, Any]]:
-    rows = []
-    for currency in sorted({case.money[0] for case in cohort if case.money}):
-        chosen = [case for case in cohort if case.money and case.money[0] == currency]
-        left = sum((case.money[1] for case in chosen if case.money), Decimal(0))
-        back = sum(
-            (case.money[1] for case in chosen if case.money and _has_recovered(case, end)),
-            Decimal(0),
-        )
-        rows.append(
-            {
-                "currency": currency,
-                "abandoned": _plain(left),
-                "recovered": _plain(back),
-                "open": _plain(left - back),
-                "checkouts": len(chosen),
-            }
-        )
-    return rows
+def _money(cohort: Sequence[Case], end: int) -> list[dict[str, Any]]:
+    totals: dict[str, list[tuple[Decimal, bool]]] = {}
+    for case in cohort:
+        if case.currency is not None and case.amount is not None:
+            paid = _has_recovered(case, end)
+            totals.setdefault(case.currency, []).append((case.amount, paid))
+    return [
+        {
+            "currency": currency,
+            "abandoned": _plain(amount for amount, _ in items),
+            "recovered": _plain(amount for amount, paid in items if paid),
+            "open": _plain(amount for amount, paid in items if not paid),
+            "checkouts": len(items),
+        }
+        for currency, items in sorted(totals.items())
+    ]
 
 
-def _plain(value: Decimal) -> str:
-    whole, _, fraction = f"{value:f}".partition(".")
+def _plain(amounts: Iterable[Decimal]) -> str:
+    with localcontext() as context:
+        context.prec = 60
+        whole, _, fraction = f"{sum(amounts, Decimal(0)):f}".partition(".")
     return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
 
 
-def _times(flow: list[Case]) -> dict[str, Any]:
-    seconds = sorted(
-        max(0, case.recovered_at - case.abandoned_at) // MICROSECONDS
-        for case in flow
-        if case.recovered_at is not None and case.abandoned_at is not None
-    )
+def _times(flow: Sequence[Case]) -> dict[str, Any]:
+    seconds = sorted(_elapsed(case) // SECOND for case in flow if case.abandoned_at is not None)
 
     def percentile(percent: int) -> int | None:
         if not seconds:

@@ -28,11 +28,7 @@ def shown(verdict: Verdict) -> Json:
     counted = verdict.facets.entity if verdict.facets else None
     return {
         "status": "RECOVERED" if verdict.recovered_at is not None else _text(entity, "status"),
-        "stage": None
-        if counted is None
-        else "checkout"
-        if counted.get("checkoutId")
-        else "cart",
+        "stage": None if counted is None else "checkout" if counted.get("checkoutId") else "cart",
         "is_staff": None
         if counted is None
         else bool((counted.get("buyerInfo") or {}).get("userId")),
@@ -164,7 +160,10 @@ def _image(image: Json | str) -> Json | None:
 
 
 def _name(name: Json | None) -> Json:
-    return {"original": _text(name or {}, "original"), "translated": _text(name or {}, "translated")}
+    return {
+        "original": _text(name or {}, "original"),
+        "translated": _text(name or {}, "translated"),
+    }
 
 
 def _money(value: Json | None, currency: str | None) -> Json | None:

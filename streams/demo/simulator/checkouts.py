@@ -35,6 +35,12 @@ class SimulatedCheckout:
     recovered_at: datetime | None = None
     activities: list[dict[str, Any]] = field(default_factory=list)
     is_anonymized: bool = False
+    is_deleted: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens to it: Wix has deleted it or removed the buyer's data."""
+        return self.is_anonymized or self.is_deleted
 
     def entity(self) -> dict[str, Any]:
         """The entity as it stands; unset fields are left out, as Wix does."""
@@ -79,6 +85,10 @@ class SimulatedCheckout:
             entity["buyerInfo"] = {}
             entity["contactDetails"] = {}
         return entity
+
+    def add_activity(self, kind: str, at: datetime) -> None:
+        """An automation has done something."""
+        self.activities = [*self.activities, {"createdDate": milliseconds(at), "type": kind}]
 
     def touch(self, at: datetime) -> None:
         """Every change raises the sequence and the date."""
@@ -168,11 +178,6 @@ def leave_checkout(random: Random, shop: Shop, at: datetime) -> SimulatedCheckou
 def milliseconds(at: datetime) -> str:
     """An entity's date."""
     return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
-
-
-def microseconds(at: datetime) -> str:
-    """An event's time."""
-    return f"{at:%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def _related(identifier: str, letter: str) -> str:

@@ -7,24 +7,29 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.demo.simulator.checkouts import (
-    SimulatedCheckout,
-    leave_checkout,
-    microseconds,
-)
+from streams.demo.simulator import envelopes
+from streams.demo.simulator.checkouts import SimulatedCheckout, leave_checkout
 from streams.demo.simulator.shops import Shop, guid, open_shops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-_FQDN: Final = "wix.ecom.v1.abandoned_checkout"
+#: Shares of checkouts to which these things happen.
+_TYPES_EMAIL: Final = 0.4
+_CHANGES_CART: Final = 0.1
+_IS_DELETED: Final = 0.04
+_IS_ANONYMIZED: Final = 0.02
+#: Seconds after which a resend comes, in Wix's own time: 1, 10 and 60 minutes.
+_RESENDS: Final = (60, 600, 3600)
+#: How much likelier a buyer returns who was written to.
+_LURE: Final = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class Options:
         duplicate_share: webhooks that are sent twice.
         disorder_share: webhooks that are held back behind later ones.
         pace: how fast lives go: at 1 a recovery takes hours, in a demo seconds.
+        other_share: webhooks of other types beside ours.
+        unreadable_share: webhooks that are genuine, and of a form that nobody announced.
     """
 
     seed: int = 1
@@ -46,34 +53,58 @@ class Options:
     duplicate_share: float = 0.05
     disorder_share: float = 0.05
     pace: float = 1.0
+    other_share: float = 0.01
+    unreadable_share: float = 0.002
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """One webhook: when it leaves Wix, and the envelope A as the claim ``data`` holds it."""
+    """One webhook: when it leaves Wix, and the envelope A as the claim ``data`` holds it.
+
+    ``event`` is the event B inside it. ``app`` says whose key signs. ``slug`` is ``other`` for an
+    event of another type and ``unreadable`` for one that can't be read. ``says_recovered``: who
+    reads it must know that the checkout is recovered.
+    """
 
     at: datetime
     checkout_id: str
     instance_id: str
     event_id: str
     slug: str
+    event: str
     data: str
+    app: int
+    says_recovered: bool = False
+
+
+@dataclass(slots=True)
+class SiteTruth:
+    """What really happened at a site so far, whatever has been sent of it."""
+
+    abandoned: int = 0
+    recovered: int = 0
 
 
 class Platform:
-    """Simulated shops. ``sendings`` goes on for ever."""
+    """Simulated shops. ``sendings`` goes on for as long as there are abandonments.
+
+    ``truth`` grows by site while it does, ``kinds`` counts the sendings by slug.
+    """
 
     def __init__(self, options: Options, start: datetime) -> None:
         self._options = options
-        self._random = Random(options.seed)  # noqa: S311  # repeatable, not secret
-        self._start = start
+        # Shops are the seed's alone, so that a history and live traffic share them.
+        shops_random = Random(f"{options.seed}/shops")  # noqa: S311  # repeatable, not secret
+        self._random = Random(f"{options.seed}/{start.isoformat()}/{options.pace}")  # noqa: S311
         self._queue: list[tuple[datetime, int, Callable[[datetime], None]]] = []
         self._ready: list[tuple[datetime, int, Sending]] = []
         self._order = itertools.count()
         self.shops = open_shops(
-            self._random, count=options.sites, recovery_share=options.recovery_share
+            shops_random, count=options.sites, recovery_share=options.recovery_share
         )
         self._weights = [shop.weight for shop in self.shops]
+        self.truth = {shop.instance_id: SiteTruth() for shop in self.shops}
+        self.kinds: Counter[str] = Counter()
 
     def sendings(self, abandonments: Iterator[datetime]) -> Iterator[Sending]:
         """Webhooks in the order of their sending; ``abandonments`` are rising instants."""
@@ -100,47 +131,52 @@ class Platform:
         random = self._random
         shop = random.choices(self.shops, self._weights)[0]
         checkout = leave_checkout(random, shop, at)
+        self.truth[shop.instance_id].abandoned += 1
         checkout.touch(at)
         self._send(checkout, at, "created")
         chance = shop.recovers
-        if "email" not in checkout.buyer and random.random() < 0.4:  # noqa: PLR2004  # guests come back
+        if "email" not in checkout.buyer and random.random() < _TYPES_EMAIL:
             self._later(self._after(at, 0.3), lambda then: self._type_email(checkout, then))
         if shop.sends_messages and checkout.buyer.get("email"):
-            chance = min(0.95, chance * 1.3)
+            chance = min(0.95, chance * _LURE)
             self._later(self._after(at, 0.5), lambda then: self._automate(checkout, then, 0))
-        if random.random() < 0.1:  # noqa: PLR2004
+        if random.random() < _CHANGES_CART:
             self._later(self._after(at, 1), lambda then: self._change_cart(checkout, then))
         if random.random() < chance:
             self._later(self._after(at, 4), lambda then: self._recover(checkout, then))
-        elif random.random() < 0.04:  # noqa: PLR2004
+        elif random.random() < _IS_DELETED:
             self._later(self._after(at, 8), lambda then: self._delete(checkout, then))
-        if random.random() < 0.02:  # noqa: PLR2004
+        if random.random() < _IS_ANONYMIZED:
             self._later(self._after(at, 10), lambda then: self._anonymize(checkout, then))
 
     def _type_email(self, checkout: SimulatedCheckout, at: datetime) -> None:
-        if checkout.is_anonymized:
+        if checkout.is_over:
             return
         number = self._random.randint(1, 10_000)
         checkout.buyer = {**checkout.buyer, "email": f"late{number}@mail.example"}
         checkout.touch(at)
         self._send(checkout, at, "updated")
+        if checkout.shop.sends_messages:
+            self._later(self._after(at, 0.5), lambda then: self._automate(checkout, then, 0))
 
     def _automate(self, checkout: SimulatedCheckout, at: datetime, step: int) -> None:
-        if checkout.is_anonymized:
+        if checkout.is_over:
             return
-        types = ("SCHEDULED", "EMAIL_SENT", "EMAIL_SENT")
+        messages = checkout.shop.automation
+        kind = messages[step]
+        if checkout.status == "RECOVERED":
+            if kind == "SCHEDULED":
+                return
+            kind = "AUTOMATION_SKIPPED"
         checkout.touch(at)
-        checkout.activities = [
-            *checkout.activities,
-            {"createdDate": microseconds(at)[:-4] + "Z", "type": types[step]},
-        ]
+        checkout.add_activity(kind, at)
         self._send(checkout, at, "updated")
-        if step + 1 < len(types) and checkout.status == "ABANDONED":
+        if step + 1 < len(messages) and kind != "AUTOMATION_SKIPPED":
             then = self._after(at, 1)
             self._later(then, lambda when: self._automate(checkout, when, step + 1))
 
     def _change_cart(self, checkout: SimulatedCheckout, at: datetime) -> None:
-        if checkout.status != "ABANDONED":
+        if checkout.status != "ABANDONED" or checkout.is_over:
             return
         identifier, item, count = checkout.lines[0]
         checkout.lines = [(identifier, item, count + 1), *checkout.lines[1:]]
@@ -148,19 +184,26 @@ class Platform:
         self._send(checkout, at, "updated")
 
     def _recover(self, checkout: SimulatedCheckout, at: datetime) -> None:
+        if checkout.is_deleted:
+            return
+        self.truth[checkout.shop.instance_id].recovered += 1
         checkout.status = "RECOVERED"
         checkout.recovered_at = at
         checkout.touch(at)
-        slugs = ["recovered", "updated"]
-        self._random.shuffle(slugs)
-        for slug in slugs[: self._random.choice((1, 2, 2))] if slugs[0] == "recovered" else slugs:
+        slugs = self._random.choice(
+            (["recovered"], ["recovered", "updated"], ["updated", "recovered"])
+        )
+        for slug in slugs:
             self._send(checkout, at, slug)
 
     def _delete(self, checkout: SimulatedCheckout, at: datetime) -> None:
+        checkout.is_deleted = True
         checkout.touch(at)
         self._send(checkout, at, "deleted")
 
     def _anonymize(self, checkout: SimulatedCheckout, at: datetime) -> None:
+        if checkout.is_over:
+            return
         checkout.is_anonymized = True
         checkout.touch(at)
         self._send(checkout, at, "updated", is_anonymize=True)
@@ -168,27 +211,67 @@ class Platform:
     def _send(
         self, checkout: SimulatedCheckout, at: datetime, slug: str, *, is_anonymize: bool = False
     ) -> None:
-        random, options = self._random, self._options
+        random, options, shop = self._random, self._options, checkout.shop
         event_id = guid(random)
-        data = _envelope(checkout, at, slug, event_id, random, is_anonymize=is_anonymize)
-        sending = Sending(at, checkout.id, checkout.shop.instance_id, event_id, slug, data)
-        when = at
-        if random.random() < options.disorder_share:
-            when = self._after(at, 0.5)
-        self._ship(when, sending)
-        if random.random() < options.duplicate_share:
-            self._ship(self._after(when, 0.5), sending)
-
-    def _ship(self, at: datetime, sending: Sending) -> None:
-        late = Sending(
-            at,
-            sending.checkout_id,
-            sending.instance_id,
-            sending.event_id,
-            sending.slug,
-            sending.data,
+        event = envelopes.write_event(
+            checkout,
+            at=at,
+            slug=slug,
+            event_id=event_id,
+            random=random,
+            is_anonymize=is_anonymize,
         )
-        heapq.heappush(self._ready, (at, next(self._order), late))
+        says_recovered = checkout.status == "RECOVERED" and slug != "deleted"
+        self._post(shop, at, slug, event_id, event, checkout, says_recovered=says_recovered)
+        if random.random() < options.unreadable_share:
+            event_id = guid(random)
+            event = envelopes.write_broken_event(checkout, at=at, event_id=event_id)
+            self._post(shop, at, "unreadable", event_id, event, checkout)
+        if random.random() < options.other_share:
+            event_id = guid(random)
+            event = envelopes.write_other_event(
+                shop, at=at, event_id=event_id, order_id=guid(random)
+            )
+            self._post(shop, at, "other", event_id, event, checkout)
+
+    def _post(  # noqa: PLR0913  # one argument a field
+        self,
+        shop: Shop,
+        at: datetime,
+        slug: str,
+        event_id: str,
+        event: str,
+        checkout: SimulatedCheckout,
+        *,
+        says_recovered: bool = False,
+    ) -> None:
+        random, options = self._random, self._options
+        buyer: dict[str, Any] = {} if checkout.is_anonymized else checkout.buyer
+        event_type = {
+            "other": "wix.ecom.v1.order_approved",
+            "unreadable": envelopes.event_type_of("updated"),
+        }.get(slug, envelopes.event_type_of(slug))
+        sending = Sending(
+            at=at,
+            checkout_id=checkout.id,
+            instance_id=shop.instance_id,
+            event_id=event_id,
+            slug=slug,
+            event=event,
+            data=envelopes.write_envelope(shop, event, event_type=event_type, buyer=buyer),
+            app=shop.app,
+            says_recovered=says_recovered,
+        )
+        self.kinds[slug] += 1
+        if random.random() < options.disorder_share:
+            sending = replace(sending, at=self._after(at, 0.5))
+        self._ship(sending)
+        if random.random() < options.duplicate_share:
+            wait = random.choice(_RESENDS) / options.pace
+            self._ship(replace(sending, at=sending.at + timedelta(seconds=wait)))
+
+    def _ship(self, sending: Sending) -> None:
+        heapq.heappush(self._ready, (sending.at, next(self._order), sending))
 
 
 def steady(random: Random, start: datetime, rate: float) -> Iterator[datetime]:
@@ -203,49 +286,3 @@ def past(random: Random, end: datetime, *, days: float, count: int) -> Iterator[
     """``count`` rising instants in the days before ``end``."""
     ages = sorted((random.random() * days for _ in range(count)), reverse=True)
     return (end - timedelta(days=age) for age in ages)
-
-
-def _envelope(  # the parts of an event
-    checkout: SimulatedCheckout,
-    at: datetime,
-    slug: str,
-    event_id: str,
-    random: Random,
-    *,
-    is_anonymize: bool,
-) -> str:
-    entity = checkout.entity()
-    members: dict[str, dict[str, Any]] = {
-        "created": {"createdEvent": {"entity": entity}},
-        "updated": {"updatedEvent": {"currentEntity": entity}},
-        "recovered": {"actionEvent": {"body": {"abandonedCheckout": entity}}},
-        "deleted": {"deletedEvent": {}},
-    }
-    event = {
-        "id": event_id,
-        "entityFqdn": _FQDN,
-        "slug": slug,
-        "entityId": checkout.id,
-        "eventTime": microseconds(at),
-        "triggeredByAnonymizeRequest": is_anonymize,
-        **members[slug],
-    }
-    if random.random() < 0.9:  # noqa: PLR2004  # now and then Wix leaves it out
-        event["entityEventSequence"] = str(checkout.sequence)
-    kind = "memberId" if "memberId" in checkout.buyer else "anonymousVisitorId"
-    shop: Shop = checkout.shop
-    return json.dumps(
-        {
-            "data": json.dumps(event, ensure_ascii=False),
-            "instanceId": shop.instance_id,
-            "eventType": f"{_FQDN}_{slug}",
-            "identity": json.dumps(
-                {
-                    "identityType": "MEMBER" if kind == "memberId" else "ANONYMOUS_VISITOR",
-                    kind: checkout.buyer.get("memberId") or checkout.buyer.get("visitorId"),
-                }
-            ),
-            "accountInfo": {"accountId": shop.account_id, "siteId": shop.site_id},
-        },
-        ensure_ascii=False,
-    )

@@ -6,9 +6,11 @@ Keeps the ledger of what was accepted, which the audit compares with the log.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import time
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -29,13 +31,20 @@ POSITION_HEADER: Final = "X-Checkout-Recovery-Position"
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A webhook that was answered 200. ``position`` is topic-partition-offset."""
+    """A webhook that was answered 200.
+
+    ``position`` is topic-partition-offset, empty where nothing was kept; ``digest`` is of the
+    event's bytes; ``says_recovered``: its checkout must be known as recovered.
+    """
 
     event_id: str
     checkout_id: str
     instance_id: str
     slug: str
     position: str
+    digest: str = ""
+    says_recovered: bool = False
+    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -47,6 +56,11 @@ class Ledger:
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=2_000))
     given_up: int = 0
     sent: int = 0
+
+    def lines(self) -> Iterator[str]:
+        """What was accepted as JSON, a line each, for a later look; nothing of it is personal."""
+        for webhook in self.accepted:
+            yield json.dumps(asdict(webhook))
 
     def percentile(self, percent: int) -> float:
         """Milliseconds to the answer, of the latest ones."""
@@ -91,7 +105,7 @@ class Poster:
         self, session: aiohttp.ClientSession, sending: Sending, stop: asyncio.Event
     ) -> None:
         try:
-            body = self._signer.sign(sending.data, at=datetime.now(UTC))
+            body = self._signer.sign(sending.data, at=datetime.now(UTC), app=sending.app)
             for pause in (*_RESEND_SECONDS, 0.0):
                 if await self._post(session, body, sending):
                     return
@@ -111,7 +125,8 @@ class Poster:
         except (aiohttp.ClientError, TimeoutError):
             self.ledger.answers["no answer"] += 1
             return False
-        self.ledger.seconds.append(time.monotonic() - started)
+        elapsed = time.monotonic() - started
+        self.ledger.seconds.append(elapsed)
         self.ledger.answers[str(status)] += 1
         if status != _OK:
             return False
@@ -122,6 +137,9 @@ class Poster:
                 sending.instance_id,
                 sending.slug,
                 position,
+                hashlib.blake2b(sending.event.encode(), digest_size=16).hexdigest(),
+                sending.says_recovered,
+                elapsed,
             )
         )
         return True

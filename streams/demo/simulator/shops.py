@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     from random import Random
 
 _CURRENCIES: Final = (("USD", "en", "$", 2), ("EUR", "de", "€", 2), ("JPY", "ja", "¥", 0))
+_AUTOMATIONS: Final = (
+    ("SCHEDULED", "EMAIL_SENT", "EMAIL_SENT"),
+    ("SCHEDULED", "EMAIL_SENT", "NOTIFICATION_SENT"),
+    ("SCHEDULED", "EMAIL_SENT", "TASK_CREATED", "EMAIL_SENT"),
+    ("EMAIL_NOT_SENT",),
+)
+#: Number of Wix apps whose webhooks come to one address.
+APPS: Final = 2
 _GOODS: Final = (
     ("Linen shirt", "Leinenhemd"),
     ("Ceramic mug", "Keramikbecher"),
@@ -36,7 +44,11 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """One site. ``weight`` is its share of the traffic, ``recovers`` of its abandonments return."""
+    """One site. ``weight`` is its share of the traffic, ``recovers`` of its abandonments return.
+
+    ``automation`` is what its automations do with an abandoned checkout, in order; ``app`` is the
+    number of the Wix app that is installed there.
+    """
 
     instance_id: str
     site_id: str
@@ -49,6 +61,8 @@ class Shop:
     symbol: str
     places: int
     products: tuple[Product, ...]
+    automation: tuple[str, ...]
+    app: int
 
     def format(self, amount: Decimal) -> str:
         """An amount as Wix shows it."""
@@ -91,4 +105,6 @@ def _shop(random: Random, rank: int, recovery_share: float) -> Shop:
             )
             for number, (name, translated) in enumerate(_GOODS)
         ),
+        automation=random.choices(_AUTOMATIONS, (5, 2, 2, 1))[0],
+        app=rank % APPS,
     )
