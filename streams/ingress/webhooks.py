@@ -33,6 +33,8 @@ LARGEST_BODY: Final = 1 << 20
 _SOURCE: Final = "wix.abandoned-checkouts.v1"
 _DEAD_LETTERS: Final = "checkout-recovery.dead-letters.v1"
 _BODY_SECONDS: Final = 0.9
+#: Read even when we refuse; webhooks are a tenth of it.
+_USUAL_BODY: Final = 32_768
 _PATH: Final = "/webhooks/wix"
 
 
@@ -74,13 +76,13 @@ class Webhooks:
             return self._probe(scope)
         if scope.method != "POST":
             return refused(405, "method_not_allowed", allow="POST")
-        if self.is_draining:
-            return refused(503, "draining")
-        if self.in_flight > self._most_in_flight or self._publisher.is_stuck(started):
-            return refused(503, "overloaded")
-        declared = scope.headers.get("content-length")
-        if declared is not None and declared.isdigit() and int(declared) > LARGEST_BODY:
+        declared = scope.headers.get("content-length") or ""
+        size = int(declared) if declared.isdigit() else 0
+        if size > LARGEST_BODY:
             return refused(413, "body_too_large")
+        unavailable = self._why_unavailable(started)
+        if unavailable and not 0 < size <= _USUAL_BODY:
+            return refused(503, unavailable)
         try:
             async with asyncio.timeout(_BODY_SECONDS):
                 body = await _read(protocol)
@@ -92,7 +94,16 @@ class Webhooks:
             return refused(413, "body_too_large")
         if time.monotonic() - started > self._deadline_seconds:
             return refused(503, "overloaded")
+        if unavailable:  # only now: an unread body would cost the client its connection
+            return refused(503, unavailable)
         return await self._handle(body.rstrip(b"\r\n"), scope, started)
+
+    def _why_unavailable(self, now: float) -> str:
+        if self.is_draining:
+            return "draining"
+        if self.in_flight > self._most_in_flight or self._publisher.is_stuck(now):
+            return "overloaded"
+        return ""
 
     async def _handle(self, token: bytes, scope: Any, started: float) -> Answer:  # noqa: ANN401  # RSGI's objects
         received_at = datetime.now(UTC)

@@ -17,10 +17,13 @@ NOW = 1_772_366_400
 FAR = 4_102_444_800
 
 
-@lru_cache
 def private_key(name: str = "app") -> rsa.RSAPrivateKey:
     """A key of 2048 bits; the same for the same name within a run."""
-    del name
+    return _private_key(name)
+
+
+@lru_cache
+def _private_key(_name: str) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
