@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from streams.adapters.errors import ClusterError
@@ -111,6 +112,32 @@ def topics_check(
     else:
         typer.echo("All topics are as the table says.")
     raise typer.Exit(1 if problems else 0)
+
+
+@app.command()
+def doctor(*, as_json: AsJson = False) -> None:
+    """Look for what would keep an installation from working, and say how to mend it.
+
+    Exit code 1 if there is a problem; warnings leave it 0. Changes nothing.
+    """
+    from streams.adapters.doctor import State, diagnose  # noqa: PLC0415  # quick --help
+
+    findings = diagnose(_settings("doctor"))
+    if as_json:
+        rows = [
+            {"check": f.check, "state": f.state.value, "what": f.what, "mend": f.mend}
+            for f in findings
+        ]
+        typer.echo(json.dumps(rows))
+    else:
+        colours = {State.OK: "green", State.WARNING: "yellow", State.PROBLEM: "red"}
+        table = Table("check", "", "finding", "what to do")
+        for finding in findings:
+            colour = colours[finding.state]
+            state = f"[{colour}]{finding.state.value}[/{colour}]"
+            table.add_row(finding.check, state, escape(finding.what), escape(finding.mend))
+        Console().print(table)
+    raise typer.Exit(1 if any(f.state is State.PROBLEM for f in findings) else 0)
 
 
 @app.command()

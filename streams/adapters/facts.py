@@ -129,7 +129,7 @@ def read_fact(value: bytes | None) -> Fact | Tick:
             _contribution(record.instance_id, record.before),
             _contribution(record.instance_id, record.after),
         )
-    except (msgspec.DecodeError, ArithmeticError):
+    except (msgspec.DecodeError, ValueError, ArithmeticError):
         raise InvalidMessage("fact_unreadable") from None
 
 

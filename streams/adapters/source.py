@@ -128,7 +128,7 @@ def read_source_event(
         raise InvalidMessage("event_unreadable")
     try:
         event = _read_event(value)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         raise InvalidMessage("event_unreadable") from None
     try:
         kind, raw = _kind_and_entity(event)

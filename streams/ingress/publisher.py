@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 _POLL_SECONDS: Final = 0.1
 _REACH_SECONDS: Final = 2.0
+_TELL_EVERY_SECONDS: Final = 10.0
 #: A record that Kafka has not taken by then is given up; Wix resends what we did not answer 200.
 _GIVE_UP_MS: Final = 10_000
 
@@ -50,7 +51,7 @@ class Publisher:
                 "message.max.bytes": 2_097_152,
                 "socket.timeout.ms": 5_000,
                 "reconnect.backoff.max.ms": 1_000,
-                "error_cb": _on_error,
+                "error_cb": _ErrorLog(),
                 "statistics.interval.ms": 500,
                 "stats_cb": self._on_statistics,
             }
@@ -161,5 +162,14 @@ class Publisher:
         self._has_producer_id = state == "Assigned"
 
 
-def _on_error(error: KafkaError) -> None:
-    log.warning("kafka_error", error=error.name())
+class _ErrorLog:
+    """librdkafka tells of every failed attempt to connect; one line in ten seconds is enough."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, float] = {}
+
+    def __call__(self, error: KafkaError) -> None:
+        now = time.monotonic()
+        if now >= self._next.get(error.name(), 0.0):
+            self._next[error.name()] = now + _TELL_EVERY_SECONDS
+            log.warning("kafka_error", error=error.name())

@@ -64,7 +64,8 @@ async def test_while_kafka_is_down_the_answer_is_503_and_200_when_it_is_back(
                 assert status == 503
                 assert int(headers["retry-after"]) > 0
                 assert seconds < LIMIT
-            own_kafka.start()
+        await asyncio.to_thread(own_kafka.start)
+        async with aiohttp.ClientSession() as session:  # idle connections were closed meanwhile
             deadline = time.monotonic() + 60
             while (await post(session, url, body(9)))[0] != 200:
                 assert time.monotonic() < deadline
