@@ -110,7 +110,8 @@ def start_up(directory: Path) -> tuple[subprocess.Popen[bytes], dict[str, object
     )
     started = time.monotonic()
     assert process.stdout is not None
-    line = json.loads(process.stdout.readline())
+    with process.stdout:
+        line = json.loads(process.stdout.readline())
     assert time.monotonic() - started < 25
     return process, line
 

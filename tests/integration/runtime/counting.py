@@ -1,0 +1,61 @@
+"""A tiny application for the runtime's tests: counts keys, one output an event.
+
+Environment: RUN (names), SLOT, SLEEP (seconds inside an event), RAISE_AT (event number).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from streams.runtime import RuntimeSettings, make_app, run
+
+BOOTSTRAP, NAME = sys.argv[1], sys.argv[2]
+PARTITIONS = 4
+app = make_app(
+    RuntimeSettings(
+        client={"bootstrap.servers": BOOTSTRAP},
+        group=f"{NAME}-group",
+        slot=os.environ.get("SLOT"),
+        partitions=PARTITIONS,
+        session_timeout_ms=6_000,
+        transaction_timeout_ms=15_000,
+        commit_interval_ms=int(os.environ.get("COMMIT_MS", "100")),
+    )
+)
+source, output = app.topic(f"{NAME}-in"), app.topic(f"{NAME}-out")
+counts = app.Table("counts", partitions=PARTITIONS)
+SLEEP = float(os.environ.get("SLEEP", "0"))
+RAISE_AT = int(os.environ.get("RAISE_AT", "0"))
+
+
+@app.agent(source, name="count")
+async def count(stream):  # type: ignore[no-untyped-def]
+    seen = 0
+    async for event in stream.events():
+        number = int(counts.get(event.key, b"0")) + 1
+        counts[event.key] = b"%d" % number
+        if SLEEP:
+            await asyncio.sleep(SLEEP)
+        message = event.message
+        await output.send(
+            key=event.key, value=b"%d:%d:%d" % (message.partition, message.offset, number)
+        )
+        seen += 1
+        if seen == RAISE_AT:
+            raise ValueError("planted-payload")
+
+
+async def outside(stop: asyncio.Event) -> None:
+    """Sends outside an event are refused."""
+    if "OUTSIDE" in os.environ:
+        try:
+            await output.send(key=b"k", value=b"v")
+        except RuntimeError as error:
+            print(f"REFUSED {error}", flush=True)
+    await stop.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(run(app, beside=outside))
