@@ -131,12 +131,12 @@ def doctor(*, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(rows))
     else:
         colours = {State.OK: "green", State.WARNING: "yellow", State.PROBLEM: "red"}
-        table = Table("check", "", "finding", "what to do")
+        console = Console(soft_wrap=True, highlight=False)
         for finding in findings:
-            colour = colours[finding.state]
-            state = f"[{colour}]{finding.state.value}[/{colour}]"
-            table.add_row(finding.check, state, escape(finding.what), escape(finding.mend))
-        Console().print(table)
+            state = f"[{colours[finding.state]}]{finding.state.value:8}[/]"
+            console.print(f"{state} {finding.check:12} {escape(finding.what)}")
+            if finding.mend:
+                console.print(f"{'':21} → {escape(finding.mend)}")
     raise typer.Exit(1 if any(f.state is State.PROBLEM for f in findings) else 0)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from confluent_kafka import KafkaException, Producer, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicCollection
 from confluent_kafka.admin import AclOperation
 
 from streams.adapters import topics
 from streams.adapters.cluster import Cluster, why
-from streams.adapters.doctor.findings import Finding, ok, problem
+from streams.adapters.doctor.findings import Finding, ok, problem, warning
 from streams.adapters.kafka import producer_config
 from streams.adapters.topics import load_topics
 
@@ -87,14 +87,19 @@ def _group_findings(settings: Settings, cluster: Cluster) -> list[Finding]:
     try:
         allowed = answer.result().authorized_operations
     except KafkaException as error:
-        if error.args[0].name() == "GROUP_ID_NOT_FOUND":  # none has run yet
+        code = error.args[0].code()
+        if code == KafkaError.GROUP_ID_NOT_FOUND:  # no worker has run yet
             return []
-        return [problem("permissions", f"group {group}: {why(error)}", _grant("READ", group))]
-    if allowed is not None and AclOperation.READ not in allowed:
-        return [
-            problem("permissions", f"group {group}: our user may not READ", _grant("READ", group))
-        ]
-    return []
+        if code != KafkaError.GROUP_AUTHORIZATION_FAILED:  # its coordinator is starting, say
+            return [
+                warning(
+                    "permissions", f"group {group} was not looked at: {why(error)}", "try again"
+                )
+            ]
+        allowed = frozenset()
+    if allowed is None or AclOperation.READ in allowed:
+        return []
+    return [problem("permissions", f"group {group}: our user may not READ", _grant("READ", group))]
 
 
 def _transaction_findings(settings: Settings) -> list[Finding]:

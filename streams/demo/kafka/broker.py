@@ -30,6 +30,7 @@ HOST: Final = "127.0.0.1"
 _LOG4J: Final = Path(__file__).with_name("log4j2.properties")
 #: Any cluster id will do: 22 characters of URL-safe base64.
 _CLUSTER_ID: Final = "Y2hlY2tvdXQtcmVjb3Zlcg"
+_HANDED_OUT: Final[set[int]] = set()
 
 
 class BrokerError(Exception):
@@ -63,91 +64,6 @@ class Jvm:
             "-XX:+ExitOnOutOfMemoryError",
             f"-Dlog4j2.configurationFile={_LOG4J}",
         ]
-
-
-class EmbeddedKafka:
-    """One broker. Use it as a context manager, or call ``start`` and ``stop``.
-
-    Args:
-        data_dir: kept after the end; a temporary directory, removed at the end, if not given.
-        port: of the listener; a free one if not given.
-        jvm: size of the Java process.
-        progress: told of downloads.
-    """
-
-    def __init__(
-        self,
-        data_dir: Path | None = None,
-        *,
-        port: int | None = None,
-        jvm: Jvm | None = None,
-        progress: Progress = lambda _done, _all, _name: None,
-    ) -> None:
-        self._temporary = (
-            tempfile.TemporaryDirectory(
-                prefix="checkout-recovery-kafka-", ignore_cleanup_errors=True
-            )
-            if data_dir is None
-            else None
-        )
-        directory = Path(self._temporary.name) if self._temporary else data_dir
-        if directory is None:
-            raise ValueError("unreachable: a temporary directory is made when none is given")
-        client_port, controller_port = port or free_port(), free_port()
-        self._broker = Broker(
-            directory, Node(1, client_port, controller_port), (), jvm or Jvm(), progress
-        )
-
-    @property
-    def bootstrap_servers(self) -> str:
-        """What clients connect to."""
-        return self._broker.address
-
-    @property
-    def pid(self) -> int:
-        """The broker's process."""
-        return self._broker.pid
-
-    def start(self) -> Self:
-        """Start and wait until it answers.
-
-        Raises:
-            BrokerError: it did not start.
-            JarsError: its jars can't be had.
-            JavaError: there is no Java.
-        """
-        self._broker.start()
-        self._broker.wait_until_ready()
-        return self
-
-    def stop(self) -> None:
-        """Stop cleanly, at most 10 s; remove the data if it was temporary."""
-        self._broker.stop()
-        if self._temporary:
-            self._temporary.cleanup()
-
-    def kill(self) -> None:
-        """End the broker as a power cut would; ``start`` brings it back with its data."""
-        self._broker.kill()
-
-    def pause(self) -> None:
-        """Freeze the broker."""
-        self._broker.signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let a frozen broker go on."""
-        self._broker.signal(signal.SIGCONT)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 class Broker:
@@ -291,10 +207,3 @@ class Broker:
                 lines += path.read_text("utf-8", "replace").splitlines()[-8:]
         return "\n".join(lines) or "(its log is empty)"
 
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
