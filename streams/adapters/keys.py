@@ -35,7 +35,7 @@ _SUFFIXES: Final = frozenset({".pem", ".pub", ".crt", ".cer", ".key", ".txt", ""
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A key and where it came from; ``name`` is the file's stem, matched with a token's ``kid``."""
+    """A key and where it came from; ``name`` is the file's stem: a token's ``kid`` may name it."""
 
     name: str
     source: Path
@@ -58,7 +58,12 @@ def load_keys(paths: Iterable[Path]) -> tuple[list[PublicKey], list[KeyProblem]]
     keys: list[PublicKey] = []
     problems: list[KeyProblem] = []
     for path in paths:
-        for file in _files(path):
+        try:
+            files = _files(path)
+        except OSError as error:
+            problems.append(KeyProblem(path, _reason(error)))
+            continue
+        for file in files:
             try:
                 keys.extend(read_keys(file))
             except (OSError, ValueError) as error:

@@ -73,11 +73,15 @@ class _Jws(PyJWS):
 
 
 class Verifier:
-    """Verifies tokens against a set of keys, the one that verified the last token first."""
+    """Verifies tokens against a set of keys: first the one that the ``kid`` names, if any.
+
+    After it, the one that verified the last token, then the others: a ``kid`` is only a hint.
+    """
 
     def __init__(self, keys: list[PublicKey]) -> None:
         self._jws = _Jws(algorithms=_ALGORITHMS)
         self._keys = list(keys)
+        self._last = keys[0] if keys else None
 
     def verify(self, token: bytes, *, now: float) -> Verified:
         """The payload of a genuine token; ``now`` is seconds since 1970.
@@ -86,7 +90,7 @@ class Verifier:
             NotATokenError: it has not the form of a token.
             RefusedTokenError: signature, algorithm, header or dates are not good.
         """
-        for position, candidate in enumerate(self._keys):
+        for candidate in self._candidates(token):
             try:
                 found = self._jws.decode_complete(token, candidate.key, _ALGORITHMS)
             except InvalidSignatureError:
@@ -95,14 +99,19 @@ class Verifier:
                 raise NotATokenError from None
             except InvalidTokenError as error:
                 raise RefusedTokenError(_reason(error)) from None
-            if position:
-                self._keys.insert(0, self._keys.pop(position))
+            self._last = candidate
             claims = _read(found["payload"])
             kid = str(found["header"].get("kid", ""))[:64]
             if claims is not None:
                 _check_dates(claims, now, kid)
             return Verified(found["payload"], claims, kid)
         raise RefusedTokenError("bad_signature", self._kid(token))
+
+    def _candidates(self, token: bytes) -> list[PublicKey]:
+        if len(self._keys) == 1:
+            return self._keys
+        kid = self._kid(token)
+        return sorted(self._keys, key=lambda key: (key.name != kid, key is not self._last))
 
     def _kid(self, token: bytes) -> str:
         try:

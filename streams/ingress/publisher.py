@@ -51,7 +51,7 @@ class Publisher:
                 "message.max.bytes": 2_097_152,
                 "socket.timeout.ms": 5_000,
                 "reconnect.backoff.max.ms": 1_000,
-                "error_cb": _ErrorLog(),
+                "error_cb": self._on_error,
                 "statistics.interval.ms": 500,
                 "stats_cb": self._on_statistics,
             }
@@ -65,11 +65,14 @@ class Publisher:
         self._is_stopping = threading.Event()
         self._has_topic = False
         self._has_producer_id = False
+        self._error_log = _ErrorLog()
+        #: Set when this producer can never again produce; only a new process can.
+        self.failed = asyncio.Event()
 
     @property
     def is_reachable(self) -> bool:
         """Whether a record could be produced now: the topic has leaders, we have a producer id."""
-        return self._has_topic and self._has_producer_id
+        return self._has_topic and self._has_producer_id and not self.failed.is_set()
 
     def start(self) -> None:
         """Begin to poll; deliveries are told on the running loop."""
@@ -156,6 +159,11 @@ class Publisher:
             except KafkaException:
                 self._has_topic = False
             self._is_stopping.wait(_REACH_SECONDS)
+
+    def _on_error(self, error: KafkaError) -> None:
+        self._error_log(error)
+        if error.fatal() and self._loop is not None:
+            self._loop.call_soon_threadsafe(self.failed.set)
 
     def _on_statistics(self, statistics: str) -> None:
         state = orjson.loads(statistics).get("eos", {}).get("idemp_state")

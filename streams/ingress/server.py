@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
+import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +20,7 @@ from streams.adapters.keys import PublicKey, load_keys, require_keys
 from streams.adapters.tokens import Verifier
 from streams.ingress.metrics import IngressMetrics
 from streams.ingress.publisher import Publisher
+from streams.ingress.pulse import Pulse
 from streams.ingress.webhooks import Webhooks
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 _HEADER_MS: Final = 5_000
 _CONNECTIONS: Final = 8_192
+_CONNECTION_BYTES: Final = 65_536
 _RELOAD_SECONDS: Final = 2.0
 _DRAIN_SECONDS: Final = 3.0
 _FLUSH_SECONDS: Final = 4.0
@@ -55,7 +59,7 @@ async def _serve(settings: Settings, keys: list[PublicKey]) -> int:
     metrics = IngressMetrics()
     publisher = Publisher(settings)
     publisher.start()
-    webhooks = Webhooks(settings, Verifier(keys), publisher, metrics)
+    webhooks = Webhooks(settings, Verifier(keys), publisher, Pulse(), metrics)
     metrics.keys.set(len(keys))
     metrics.in_flight.set_function(lambda: webhooks.in_flight)
     if settings.metrics_port is not None:
@@ -65,42 +69,71 @@ async def _serve(settings: Settings, keys: list[PublicKey]) -> int:
             registry=metrics.registry,
             readiness=webhooks.why_not_ready,
         )
+    port = settings.ingress_port or free_port(settings.ingress_host)
     server = Server(
         webhooks,
         address=settings.ingress_host,
-        port=settings.ingress_port,
+        port=port,
         interface=Interfaces.RSGI,
         websockets=False,
         backlog=4_096,
         backpressure=_CONNECTIONS,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MS),
+        http1_settings=HTTP1Settings(
+            header_read_timeout=_HEADER_MS, max_buffer_size=_CONNECTION_BYTES
+        ),
         log_enabled=False,
     )
     serving = asyncio.create_task(server.serve())
     reloading = asyncio.create_task(_reload_keys(settings, webhooks, metrics, reload))
-    log.info(
-        "ingress_listening",
-        host=settings.ingress_host,
-        port=settings.ingress_port,
-        keys=[key.name for key in keys],
-    )
     waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    if serving.done():
-        log.error("ingress_failed", reason="the server ended by itself")
-        return 1
+    failing = asyncio.create_task(publisher.failed.wait())
+    await asyncio.sleep(0)  # the server binds its address in its first step
+    if not serving.done():
+        host = (
+            f"[{settings.ingress_host}]" if ":" in settings.ingress_host else settings.ingress_host
+        )
+        log.info("ingress_listening", url=f"http://{host}:{port}", keys=[key.name for key in keys])
+    # What was made until now lives as long as we do: the collector need not look at it again.
+    gc.freeze()
+    await asyncio.wait({serving, reloading, waiting, failing}, return_when=asyncio.FIRST_COMPLETED)
+    code = 0
+    if not stop.is_set():
+        code = 1
+        log.error("ingress_failed", reason=_why_ended(serving, reloading))
     webhooks.is_draining = True
     log.info("ingress_draining", in_flight=webhooks.in_flight)
     deadline = loop.time() + _DRAIN_SECONDS
     while webhooks.in_flight and loop.time() < deadline:  # noqa: ASYNC110  # a counter, on purpose
         await asyncio.sleep(_LOOK_SECONDS)
     left = await loop.run_in_executor(None, publisher.stop, _FLUSH_SECONDS)
-    reloading.cancel()
+    for task in (reloading, waiting, failing):
+        task.cancel()
     server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server
-    with suppress(TimeoutError):
+    with suppress(TimeoutError, RuntimeError):
         await asyncio.wait_for(serving, 2)
     log.info("ingress_stopped", unacknowledged=left)
-    return 0
+    return code
+
+
+def _why_ended(serving: asyncio.Task[None], reloading: asyncio.Task[None]) -> str:
+    for task, name in ((serving, "the server"), (reloading, "the reloading of keys")):
+        if task.done():
+            error = None if task.cancelled() else task.exception()
+            return f"{name} ended by itself: {error or 'no reason given'}"
+    return "the Kafka producer can't go on: its error is fatal"
+
+
+def free_port(host: str) -> int:
+    """A port that nobody listens on.
+
+    Raises:
+        OSError: the address is none of this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 async def _reload_keys(

@@ -26,6 +26,7 @@ from streams.ingress.publisher import KafkaBusyError, Publisher
 if TYPE_CHECKING:
     from streams.config import Settings
     from streams.ingress.metrics import IngressMetrics
+    from streams.ingress.pulse import Pulse
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +36,10 @@ _DEAD_LETTERS: Final = "checkout-recovery.dead-letters.v1"
 _BODY_SECONDS: Final = 0.9
 #: Read even when we refuse; webhooks are a tenth of it.
 _USUAL_BODY: Final = 32_768
+#: Bytes of unfinished bodies of all clients together.
+_MOST_BUFFERED: Final = 64 << 20
+#: The loop looks at its timers between rounds only: past this, new requests are refused.
+_LONG_ROUND: Final = 0.15
 _PATH: Final = "/webhooks/wix"
 
 
@@ -46,21 +51,25 @@ class Webhooks:
         settings: Settings,
         verifier: Verifier,
         publisher: Publisher,
+        pulse: Pulse,
         metrics: IngressMetrics,
     ) -> None:
         self.verifier = verifier
         self.is_draining = False
         self.in_flight = 0
         self._publisher = publisher
+        self._pulse = pulse
+        self._buffered = 0
         self._metrics = metrics
         self._most_in_flight = settings.ingress_max_in_flight
         self._deadline_seconds = settings.ingress_deadline_ms / 1000
+        self._late_seconds = self._deadline_seconds / 2
         self._source = settings.topic(_SOURCE)
         self._dead_letters = settings.topic(_DEAD_LETTERS)
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:  # noqa: ANN401  # RSGI's objects
         """Answer one request."""
-        started = time.monotonic()
+        started = self._pulse.earliest_arrival
         self.in_flight += 1
         try:
             answer = await self._answer(scope, protocol, started)
@@ -85,25 +94,46 @@ class Webhooks:
             return refused(503, unavailable)
         try:
             async with asyncio.timeout(_BODY_SECONDS):
-                body = await _read(protocol)
+                body = await self._read(protocol)
         except TimeoutError:
             return refused(408, "body_too_slow")
         except RuntimeError:  # RSGI's errors: the client has gone
             return refused(400, "body_incomplete")
-        if body is None:
-            return refused(413, "body_too_large")
-        if time.monotonic() - started > self._deadline_seconds:
-            return refused(503, "overloaded")
-        if unavailable:  # only now: an unread body would cost the client its connection
-            return refused(503, unavailable)
+        if isinstance(body, Answer):
+            return body
+        if unavailable or self._is_late(started):
+            # only now: an unread body would cost the client its connection
+            return refused(503, unavailable or "overloaded")
         return await self._handle(body.rstrip(b"\r\n"), scope, started)
 
-    def _why_unavailable(self, now: float) -> str:
+    def _why_unavailable(self, started: float) -> str:
         if self.is_draining:
             return "draining"
-        if self.in_flight > self._most_in_flight or self._publisher.is_stuck(now):
+        if self.in_flight > self._most_in_flight or self._publisher.is_stuck(started):
             return "overloaded"
-        return ""
+        return "overloaded" if self._is_late(started) else ""
+
+    def _is_late(self, started: float) -> bool:
+        """Whether to refuse before the costly part, so that those behind are not late as well."""
+        now = time.monotonic()
+        return now - started > self._late_seconds or self._pulse.round_seconds(now) > _LONG_ROUND
+
+    async def _read(self, protocol: Any) -> bytes | Answer:  # noqa: ANN401  # RSGI's protocol
+        """The body; an answer as soon as there is too much of it, without reading on."""
+        chunks = []
+        size = 0
+        try:
+            async for chunk in protocol:
+                size += len(chunk)
+                self._buffered += len(chunk)
+                if size > LARGEST_BODY:
+                    return refused(413, "body_too_large")
+                if self._buffered > _MOST_BUFFERED:
+                    return refused(503, "overloaded")
+                chunks.append(chunk)
+        finally:
+            self._buffered -= size
+        return b"".join(chunks)
 
     async def _handle(self, token: bytes, scope: Any, started: float) -> Answer:  # noqa: ANN401  # RSGI's objects
         received_at = datetime.now(UTC)
@@ -199,18 +229,6 @@ class Webhooks:
         if self.is_draining:
             return "draining"
         return "" if self._publisher.is_reachable else "kafka_unreachable"
-
-
-async def _read(protocol: Any) -> bytes | None:  # noqa: ANN401  # RSGI's protocol
-    """The body; None as soon as it is too large, without reading on."""
-    chunks = []
-    size = 0
-    async for chunk in protocol:
-        size += len(chunk)
-        if size > LARGEST_BODY:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def _printable(kid: str) -> str:

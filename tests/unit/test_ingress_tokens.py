@@ -9,6 +9,8 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -117,6 +119,30 @@ def test_we_believe_a_signature_exactly_when_pyjwt_does(token: bytes) -> None:
     assert ours(token) == theirs(token)
 
 
+@settings(max_examples=300)
+@given(
+    st.dictionaries(
+        st.sampled_from(["alg", "typ", "kid", "crit", "b64", "x"]),
+        st.one_of(
+            st.none(),
+            st.booleans(),
+            st.integers(),
+            st.text(max_size=5),
+            st.sampled_from(["RS256", ["x"], ["b64"], [], {}]),
+        ),
+        max_size=4,
+    ),
+    st.booleans(),
+)
+def test_any_rightly_signed_header_gets_pyjwts_verdict(header: dict[str, Any], rs256: Any) -> None:
+    if rs256:
+        header["alg"] = "RS256"
+    signed = f"{b64(json.dumps(header).encode())}.{b64(b'{}')}"
+    signature = private_key("app").sign(signed.encode(), PKCS1v15(), SHA256())
+    token = f"{signed}.{b64(signature)}".encode()
+    assert ours(token) == theirs(token)
+
+
 @pytest.mark.parametrize("number", range(len(seeds())))
 def test_every_kind_of_token_gets_pyjwts_verdict(number: int) -> None:
     token = seeds()[number]
@@ -172,6 +198,13 @@ def test_any_of_several_keys_will_do(name: str) -> None:
         assert verifier.verify(sign(CLAIMS, key=name).encode(), now=NOW).claims == CLAIMS
     with pytest.raises(RefusedTokenError, match="bad_signature"):
         verifier.verify(sign(CLAIMS, key="stranger").encode(), now=NOW)
+
+
+@pytest.mark.parametrize("kid", ["app", "second", "third", "", "?", "\x00"])
+def test_the_order_of_keys_is_no_matter_of_the_kid(kid: str) -> None:
+    verifier = Verifier([key("app"), key("second"), key("third")])
+    for name in ("second", "app", "third"):
+        assert verifier.verify(sign(CLAIMS, key=name, kid=kid).encode(), now=NOW).kid == kid
 
 
 def test_a_kid_that_names_another_key_does_not_hide_the_right_one() -> None:
