@@ -186,7 +186,8 @@ class Measuring:
         )
         encoded = encode_windows(windows)
         state.is_dirty = False
-        digest = blake2b(encoded, digest_size=8).digest()
+        beside = f"{windows[-1].excluded_staff}|{windows[-1].unpriced}"
+        digest = blake2b(encoded + beside.encode(), digest_size=8).digest()
         is_quiet = state.published_at is None or now - state.published_at >= _HEARTBEAT
         if digest == state.published_digest and not is_quiet:
             return []

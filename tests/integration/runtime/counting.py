@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import Any
 
 from streams.runtime import RuntimeSettings, make_app, run
 
@@ -31,7 +32,7 @@ RAISE_AT = int(os.environ.get("RAISE_AT", "0"))
 
 
 @app.agent(source, name="count")
-async def count(stream):  # type: ignore[no-untyped-def]
+async def count(stream: Any) -> None:
     seen = 0
     async for event in stream.events():
         number = int(counts.get(event.key, b"0")) + 1
@@ -53,7 +54,8 @@ async def outside(stop: asyncio.Event) -> None:
         try:
             await output.send(key=b"k", value=b"v")
         except RuntimeError as error:
-            print(f"REFUSED {error}", flush=True)
+            sys.stdout.write(f"REFUSED {error}\n")
+            sys.stdout.flush()
     await stop.wait()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams.config import load_settings
@@ -74,12 +74,17 @@ class Run:
             {"bootstrap.servers": self.bootstrap_servers, "group.id": f"{self.name}-group"}
         )
         partitions = [TopicPartition(f"{self.name}-in", n) for n in range(PARTITIONS)]
-        behind = 0
-        for item in reader.committed(partitions, 10):
-            _, high = reader.get_watermark_offsets(item, 10)
-            behind += high - max(0, item.offset)
-        reader.close()
-        return behind
+        try:
+            behind = 0
+            for item in reader.committed(partitions, 5):
+                _, high = reader.get_watermark_offsets(item, 5)
+                behind += high - max(0, item.offset)
+        except KafkaException:  # offsets of an open transaction are not stable yet
+            return self.sent
+        else:
+            return behind
+        finally:
+            reader.close()
 
     def outputs(self) -> int:
         settings = load_settings(bootstrap_servers=self.bootstrap_servers)
@@ -221,5 +226,5 @@ def test_sigterm_ends_within_ten_seconds(running: Run) -> None:
 def test_untested_library_versions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert unsupported_versions() == []
     monkeypatch.setitem(TESTED, "confluent-kafka", "0.0.1")
-    with pytest.raises(RuntimeError, match="confluent-kafka is .* tested on 0.0.1"):
+    with pytest.raises(RuntimeError, match=r"confluent-kafka is .* tested on 0\.0\.1"):
         make_app(RuntimeSettings(client={}, group="g"))
