@@ -7,6 +7,7 @@ missing, never as an error: the entity itself was accepted when it was read for 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -25,7 +26,7 @@ EMPTY: Final[Json] = {}
 def read_entity(entity: bytes | None) -> Json:
     """The entity as a mapping; empty where there is none.
 
-    What orjson refuses (half of a surrogate pair, say) is read with replacement characters.
+    What orjson refuses, such as a number beyond floats, costs that field and no other.
     """
     if entity is None:
         return EMPTY
@@ -38,10 +39,19 @@ def read_entity(entity: bytes | None) -> Json:
 
 def _read_leniently(entity: bytes) -> object:
     try:
-        value = json.loads(entity.decode("utf-8", "replace"))
+        value = json.loads(
+            entity.decode("utf-8", "replace"),
+            parse_float=_finite,
+            parse_constant=lambda _name: None,
+        )
         return orjson.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
+
+
+def _finite(digits: str) -> float | None:
+    value = float(digits)
+    return value if math.isfinite(value) else None
 
 
 def text(source: Json, name: str) -> str | None:
