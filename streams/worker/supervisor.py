@@ -84,10 +84,11 @@ class _Supervisor:
             os.close(read_end)
             log.info("worker_started", pid=child.pid)
             while True:
+                is_stopping = self._stopping.is_set()  # asked once: it may be set during the wait
                 try:
-                    return _code(child.wait(_GRACE_SECONDS if self._stopping.is_set() else 0.5))
+                    return _code(child.wait(_GRACE_SECONDS if is_stopping else 0.5))
                 except subprocess.TimeoutExpired:
-                    if self._stopping.is_set():
+                    if is_stopping:
                         child.kill()
         finally:
             os.close(write_end)
