@@ -1,4 +1,4 @@
-"""A mistake must be made twice to go unnoticed, so the audit borrows nothing from what it judges."""
+"""A mistake must be made twice to go unnoticed: the audit borrows nothing of what it judges."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def test_a_guest_types_the_email_later(sent: list[Sending]) -> None:
 
 
 def test_each_activity_is_an_update_of_its_own_and_the_list_only_grows() -> None:
-    _, sent = history(Options(seed=9, disorder_share=0, duplicate_share=0))
+    _, sent = history(Options(seed=9, sites=60, disorder_share=0, duplicate_share=0))
     lists: dict[str, list[list[str]]] = defaultdict(list)
     for sending in sent:
         entity = entity_of(sending)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from streams.demo.audit.shown import changed, last_touch, shown
+from streams.demo.audit.shown import changed, last_touch, personal_strings, shown
 from streams.demo.audit.times import SECOND, later, show
 
 if TYPE_CHECKING:
@@ -18,20 +18,31 @@ if TYPE_CHECKING:
 _NAMESPACE: Final = uuid.UUID("8f5d2c1e-6a0b-5c47-9b7e-3d1f0c9a2e64")
 _BARRED: Final = "barred"
 
-Expected = dict[str, Any]
+Fields = dict[str, Any]
+
+
+class Expected(NamedTuple):
+    """An event that must be published: its fields, and strings that must be nowhere in it."""
+
+    fields: Fields
+    forbidden: frozenset[str]
 
 
 def expect_announcements(steps: Iterable[Step], rules: Rules) -> list[Expected]:
-    """Expected events of one checkout, in their order: the fields that must be in each."""
+    """Expected events of one checkout, in their order."""
     expected: list[Expected] = []
     life = -1
     told: list[str] = []
+    personal: frozenset[str] = frozenset()
     for step in steps:
         if step.life != life:
-            life, told = step.life, []
+            life, told, personal = step.life, [], frozenset()
+        personal |= personal_strings(step.event)
         for name, discriminator in _news(step, told, rules):
             number = sum(item != _BARRED for item in told)
-            expected.append(_event(step, name, discriminator, told[:], number, rules))
+            fields = _event(step, name, discriminator, told[:], number, rules)
+            forbidden = personal if step.after.is_private else frozenset()
+            expected.append(Expected(fields, forbidden))
     return expected
 
 
@@ -83,7 +94,7 @@ def _open_news(step: Step, told: Sequence[str], rules: Rules) -> Iterator[tuple[
 
 def _event(  # one argument for each thing an event depends on
     step: Step, name: str, discriminator: str, told: Sequence[str], number: int, rules: Rules
-) -> Expected:
+) -> Fields:
     after, event = step.after, step.event
     kind = f"checkout.{name}"
     occurred = {
@@ -116,7 +127,7 @@ def _particulars(
     told: Sequence[str],
     rules: Rules,
     total: Any,  # noqa: ANN401  # JSON
-) -> Expected:
+) -> Fields:
     after = step.after
     begun, bought = after.abandoned_at, after.recovered_at
     if name == "abandoned" and begun is not None:

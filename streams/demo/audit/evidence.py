@@ -158,7 +158,11 @@ def _member(event: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
 
 
 def _opened(value: Any) -> Any:  # noqa: ANN401  # JSON, or JSON in a string
-    return json.loads(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        value = json.loads(value)
+        if value is None:
+            raise TypeError("a string that holds no object")
+    return value
 
 
 def _check(value: Any, shape: Any) -> None:  # noqa: ANN401  # JSON and its shape

@@ -133,11 +133,16 @@ def case_of(verdict: Verdict | None) -> Case | None:
 def price(evidence: Evidence | None) -> tuple[str | None, Decimal | None]:
     """Currency and amount of the total; None twice unless both can be used."""
     entity = (evidence.entity if evidence else None) or {}
-    amount, currency = (entity.get("totalPrice") or {}).get("amount"), entity.get("currency")
+    total = entity.get("totalPrice") or {}
+    return price_of(total.get("amount"), entity.get("currency")) or (None, None)
+
+
+def price_of(amount: object, currency: object) -> tuple[str, Decimal] | None:
+    """A currency and an amount, if both are of a form that can be counted."""
     if not isinstance(amount, str) or not _AMOUNT.fullmatch(amount):
-        return None, None
+        return None
     if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
-        return None, None
+        return None
     return currency, Decimal(amount)
 
 

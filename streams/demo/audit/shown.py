@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from streams.demo.audit.recompute import Verdict, messages, price
+from streams.demo.audit.recompute import Verdict, messages, price_of
 from streams.demo.audit.times import SECOND, show
 
 if TYPE_CHECKING:
@@ -90,7 +90,6 @@ def _parts(evidence: Evidence | None, *, is_private: bool) -> Json:
     ]
     kind, identifier = kinds[0] if kinds else (None, None)
     currency = _text(entity, "currency")
-    _, amount = price(evidence)
     return {
         "buyer": {
             "kind": kind,
@@ -103,19 +102,17 @@ def _parts(evidence: Evidence | None, *, is_private: bool) -> Json:
             "company": _text(contact, "company"),
         },
         "checkout_url": None if is_private else _https(_text(entity, "checkoutUrl")),
-        "total": None if amount is None else _money(entity.get("totalPrice"), currency),
+        "total": _money(entity, "totalPrice", currency),
         "line_items": [
-            _line(item, currency, is_private=is_private)
-            for item in entity.get("lineItems") or []
-            if isinstance(item, dict)
+            _line(item, currency, is_private=is_private) for item in _objects(entity, "lineItems")
         ],
     }
 
 
 def _line(item: Json, currency: str | None, *, is_private: bool) -> Json:
     catalog, physical = _object(item, "catalogReference"), _object(item, "physicalProperties")
-    quantity = item.get("quantity")
-    unit = _money(item.get("price"), currency)
+    quantity = _typed(item, "quantity", int)
+    unit = _money(item, "price", currency)
     total = None
     if unit is not None and quantity is not None:
         total = {
@@ -123,55 +120,54 @@ def _line(item: Json, currency: str | None, *, is_private: bool) -> Json:
             "currency": currency,
             "formatted": None,
         }
-    image = item.get("image")
-    lines = [] if is_private else item.get("descriptionLines") or []
+    lines = [] if is_private else _objects(item, "descriptionLines")
     return {
         "id": _text(item, "id"),
         "quantity": quantity,
         "catalog_item_id": _text(catalog, "catalogItemId"),
         "catalog_app_id": _text(catalog, "appId"),
         "sku": _text(physical, "sku"),
-        "name": _name(item.get("productName")),
+        "name": _name(_object(item, "productName")),
         "options": [
             {
-                "name": _name(line.get("name")),
-                "value": _name(line.get("plainText") or line.get("colorInfo")),
+                "name": _name(_object(line, "name")),
+                "value": _name(_object(line, "plainText") or _object(line, "colorInfo")),
             }
             for line in lines
         ],
         "unit_price": unit,
-        "unit_price_before_discounts": _money(item.get("priceBeforeDiscounts"), currency),
+        "unit_price_before_discounts": _money(item, "priceBeforeDiscounts", currency),
         "line_total": total,
-        "image": _image(image) if image else None,
-        "shippable": physical.get("shippable"),
+        "image": _image(item.get("image")),
+        "shippable": _typed(physical, "shippable", bool),
     }
 
 
-def _image(image: Json | str) -> Json | None:
+def _image(image: object) -> Json | None:
     if isinstance(image, str):
-        url = _https(image)
-        return url and {"url": url, "width": None, "height": None, "alt_text": None}  # type: ignore[return-value]  # None or a dict
+        image = {"url": _https(image)}
+        if image["url"] is None:
+            return None
+    if not isinstance(image, dict):
+        return None
     return {
         "url": _https(_text(image, "url")),
-        "width": image.get("width"),
-        "height": image.get("height"),
+        "width": _typed(image, "width", int),
+        "height": _typed(image, "height", int),
         "alt_text": _text(image, "altText"),
     }
 
 
-def _name(name: Json | None) -> Json:
-    return {
-        "original": _text(name or {}, "original"),
-        "translated": _text(name or {}, "translated"),
-    }
+def _name(name: Json) -> Json:
+    return {"original": _text(name, "original"), "translated": _text(name, "translated")}
 
 
-def _money(value: Json | None, currency: str | None) -> Json | None:
-    if not value or not isinstance(value.get("amount"), str) or currency is None:
-        return None
-    return {
-        "amount": value["amount"],
-        "currency": currency,
+def _money(source: Json, name: str, currency: str | None) -> Json | None:
+    value = _object(source, name)
+    money = price_of(value.get("amount"), currency)
+    return money and {
+        "amount": f"{money[1]:f}",
+        "currency": money[0],
         "formatted": _text(value, "formattedAmount"),
     }
 
@@ -187,6 +183,18 @@ def _object(source: Json, name: str) -> Json:
     return value if isinstance(value, dict) else {}
 
 
+def _objects(source: Json, name: str) -> list[Json]:
+    value = source.get(name)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
 def _text(source: Json, name: str) -> str | None:
     value = source.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     return value or None if isinstance(value, str) else None
+
+
+def _typed(source: Json, name: str, kind: type) -> Any:  # noqa: ANN401  # JSON
+    value = source.get(name)
+    return value if type(value) is kind else None

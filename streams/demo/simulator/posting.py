@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from streams.demo.simulator.platform import Sending
     from streams.demo.simulator.signing import Signer
 
 _PATIENCE_SECONDS: Final = 1.25
 _CONNECTIONS: Final = 32
+#: Webhooks that wait for their turn or for a resend; more are not made meanwhile.
+_MOST_WAITING: Final = 1_000
 _RESEND_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 _OK: Final = 200
 POSITION_HEADER: Final = "X-Checkout-Recovery-Position"
@@ -49,7 +51,11 @@ class Accepted:
 
 @dataclass(slots=True)
 class Ledger:
-    """What happened to the webhooks so far."""
+    """What happened to the webhooks so far.
+
+    ``answers`` counts by status; ``given_up`` are those that were never accepted, also because the
+    simulation ended first.
+    """
 
     accepted: list[Accepted] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
@@ -71,13 +77,20 @@ class Ledger:
 
 
 class Poster:
-    """Delivers sendings to one URL. ``ledger`` grows while it does."""
+    """Delivers sendings to one URL. ``ledger`` grows while it does.
 
-    def __init__(self, url: str, signer: Signer) -> None:
+    ``resend_seconds``: pauses before each further attempt, short where Wix waits minutes and hours.
+    """
+
+    def __init__(
+        self, url: str, signer: Signer, *, resend_seconds: Sequence[float] = _RESEND_SECONDS
+    ) -> None:
         self._url = url
         self._signer = signer
+        self._resend_seconds = resend_seconds
         self.ledger = Ledger()
         self._room = asyncio.Semaphore(_CONNECTIONS)
+        self._waiting = asyncio.Semaphore(_MOST_WAITING)
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def post_all(
@@ -94,7 +107,7 @@ class Poster:
                         break
                 if stop.is_set():
                     break
-                await self._room.acquire()
+                await self._waiting.acquire()
                 task = asyncio.create_task(self._deliver(session, sending, stop))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
@@ -104,22 +117,26 @@ class Poster:
     async def _deliver(
         self, session: aiohttp.ClientSession, sending: Sending, stop: asyncio.Event
     ) -> None:
+        """Post until it is accepted; a webhook that waits for a resend holds up no other."""
         try:
-            body = self._signer.sign(sending.data, at=datetime.now(UTC), app=sending.app)
-            for pause in (*_RESEND_SECONDS, 0.0):
-                if await self._post(session, body, sending):
-                    return
+            for pause in (*self._resend_seconds, 0.0):
+                async with self._room:
+                    if stop.is_set():
+                        break
+                    if await self._post(session, sending):
+                        return
                 if await _set_within(stop, pause):
                     break
             self.ledger.given_up += 1
         finally:
-            self._room.release()
+            self._waiting.release()
 
-    async def _post(self, session: aiohttp.ClientSession, body: str, sending: Sending) -> bool:
+    async def _post(self, session: aiohttp.ClientSession, sending: Sending) -> bool:
+        body = self._signer.sign(sending.data, at=datetime.now(UTC), app=sending.app)
         started = time.monotonic()
         self.ledger.sent += 1
         try:
-            async with session.post(self._url, data=body) as answer:
+            async with session.post(self._url, data=body, allow_redirects=False) as answer:
                 await answer.read()
                 status, position = answer.status, answer.headers.get(POSITION_HEADER, "")
         except (aiohttp.ClientError, TimeoutError):
