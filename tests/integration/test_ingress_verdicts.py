@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from streams.adapters.topics import DEAD_LETTERS, SOURCE, apply_topics
 from streams.config import Settings, load_settings
 from tests.support.builders import CHECKOUT, SITE, T0, at, entity, wix_event
-from tests.support.services import ingress, read_all
+from tests.support.services import ingress
 from tests.support.signing import (
     FAR,
     NOW,
@@ -202,14 +203,19 @@ def running(bootstrap_servers: str, tmp_path_factory: pytest.TempPathFactory) ->
         yield Running(settings, urlsplit(url).netloc)
 
 
-def record_at(settings: Settings, position: str, topic: str) -> Any:
+def record_at(settings: Settings, position: str, topic: str) -> Message:
     name, partition, offset = position.rsplit("-", 2)
     assert name == settings.topic(topic)
-    return next(
-        message
-        for message in read_all(settings, topic)
-        if (message.partition(), message.offset()) == (int(partition), int(offset))
+    reader = Consumer(
+        {"bootstrap.servers": settings.bootstrap_servers, "group.id": f"{name}.reader"}
     )
+    reader.assign([TopicPartition(name, int(partition), int(offset))])
+    message = reader.poll(10)
+    reader.close()
+    assert message is not None
+    assert message.error() is None
+    assert message.offset() == int(offset)
+    return message
 
 
 @pytest.mark.parametrize(("body", "status", "expected"), SOURCES)
