@@ -20,8 +20,8 @@ from rich.console import Console
 
 from streams.adapters import topics
 from streams.adapters.kafka import client_config
-from streams.demo.audit.judge import AuditReport, Logs, audit
-from streams.demo.audit.log import lag, read_topic
+from streams.demo.audit.judge import AuditReport, audit
+from streams.demo.audit.log import lag, read_logs
 from streams.demo.figures import FiguresReader
 from streams.demo.kafka import BrokerError, JarsError, JavaError
 from streams.demo.simulator.platform import Options, Platform, past, steady
@@ -158,13 +158,7 @@ def _audit(
             return report
         time.sleep(0.2)
     return audit(
-        Logs(
-            source=read_topic(client, topics.SOURCE),
-            facts=read_topic(client, topics.FACTS),
-            events=read_topic(client, topics.EVENTS),
-            conversion=read_topic(client, topics.CONVERSION),
-            dead_letters=read_topic(client, topics.DEAD_LETTERS),
-        ),
+        read_logs(settings),
         [webhook for ledger in traffic.ledgers for webhook in ledger.accepted],
     )
 

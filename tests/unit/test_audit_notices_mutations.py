@@ -298,7 +298,7 @@ def test_an_accepted_webhook_that_is_not_in_the_log_is_named(
     ],
 )
 def test_an_accepted_webhook_at_another_place_is_named(
-    logs: Logs, accepted: list[Accepted], changes: dict[str, str], named: str
+    logs: Logs, accepted: list[Accepted], changes: dict[str, Any], named: str
 ) -> None:
     number = next(
         n
