@@ -20,7 +20,11 @@ _ORPHAN_GRACE: Final = 3.0
 
 
 class Child:
-    """A running command. ``pid`` is its own, not its guard's."""
+    """A running command. ``pid`` is its own, not its guard's.
+
+    Whoever starts children must not ``os.fork`` without ``exec``: the copy would hold the pipe by
+    which the guards see that we live.
+    """
 
     def __init__(
         self,
@@ -38,34 +42,37 @@ class Child:
         self.command = [str(part) for part in command]
         self.log = log
         read_end, write_end = os.pipe()
-        try:
-            with log.open("ab") as output:
-                self._guard = subprocess.Popen(  # noqa: S603  # our own guard
-                    [
-                        *(sys.executable, "-I", "-S", str(_GUARD)),
-                        *(str(write_end), str(_ORPHAN_GRACE)),
-                        *self.command,
-                    ],
-                    stdin=subprocess.PIPE,
-                    stdout=output,
-                    stderr=output,
-                    env=None if env is None else dict(env),
-                    cwd=cwd,
-                    pass_fds=(write_end,),
-                    start_new_session=True,
-                )
-        finally:
-            os.close(write_end)
         with os.fdopen(read_end, "rb") as report:
+            try:
+                with log.open("ab") as output:
+                    self._guard = subprocess.Popen(  # noqa: S603  # our own guard
+                        [
+                            *(sys.executable, "-I", "-S", str(_GUARD)),
+                            *(str(write_end), str(_ORPHAN_GRACE)),
+                            *self.command,
+                        ],
+                        stdin=subprocess.PIPE,
+                        stdout=output,
+                        stderr=output,
+                        env=None if env is None else dict(env),
+                        cwd=cwd,
+                        pass_fds=(write_end,),
+                        start_new_session=True,
+                    )
+            finally:
+                os.close(write_end)
             line = report.readline()
         if not line:
-            self._guard.wait()
+            self._reap()
             raise OSError(f"could not start {self.command[0]}; see {log}")
         self.pid = int(line)
 
     def poll(self) -> int | None:
         """The exit code, 128 + the signal if one ended it; None while it runs."""
-        return self._guard.poll()
+        code = self._guard.poll()
+        if code is not None:
+            self._let_go()
+        return code
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the command; nothing if it has ended."""
@@ -75,10 +82,9 @@ class Child:
 
     def wait(self, timeout_seconds: float) -> int | None:
         """The exit code, or None if it still runs after that time."""
-        try:
-            return self._guard.wait(timeout_seconds)
-        except subprocess.TimeoutExpired:
-            return None
+        with suppress(subprocess.TimeoutExpired):
+            self._guard.wait(timeout_seconds)
+        return self.poll()
 
     def stop(self, grace_seconds: float = 8.0) -> int:
         """SIGTERM, and SIGKILL to what is left after the grace. The exit code."""
@@ -86,16 +92,18 @@ class Child:
 
     def kill(self) -> int:
         """SIGKILL. The exit code."""
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGCONT)
         self.signal(signal.SIGKILL)
         return self._reap()
 
     def _reap(self) -> int:
         code = self._guard.wait()
+        self._let_go()
+        return code
+
+    def _let_go(self) -> None:
+        """Close our end of the pipe; the guard has ended."""
         if self._guard.stdin is not None:
             self._guard.stdin.close()
-        return code
 
 
 def stop_all(children: Iterable[Child], *, grace_seconds: float = 8.0) -> list[int]:
@@ -103,6 +111,7 @@ def stop_all(children: Iterable[Child], *, grace_seconds: float = 8.0) -> list[i
     running = list(children)
     for child in running:
         child.signal(signal.SIGTERM)
+        child.signal(signal.SIGCONT)  # a frozen one could not hear
     deadline = time.monotonic() + grace_seconds
     codes = []
     for child in running:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import select
 import signal
@@ -21,9 +22,12 @@ _PR_SET_PDEATHSIG = 1
 _POLL_SECONDS = 0.1
 
 
-def _die_with_guard() -> None:
+def _die_with(guard: int) -> None:
+    """Linux sends the signal when the thread that forked ends: the guard has no other."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != guard:  # it ended before we asked
+            os._exit(1)
 
 
 def main(report: int, grace_seconds: float, command: list[str]) -> int:
@@ -34,9 +38,10 @@ def main(report: int, grace_seconds: float, command: list[str]) -> int:
         command,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=_prepare,  # noqa: PLW1509  # the guard has one thread
+        preexec_fn=functools.partial(_prepare, os.getpid()),  # noqa: PLW1509  # one thread
     )
-    os.write(report, f"{child.pid}\n".encode())
+    with contextlib.suppress(BrokenPipeError):  # the asker has ended: the loop below sees it
+        os.write(report, f"{child.pid}\n".encode())
     os.close(report)
     while child.poll() is None:
         readable, _, _ = select.select([0], [], [], _POLL_SECONDS)
@@ -52,10 +57,10 @@ def main(report: int, grace_seconds: float, command: list[str]) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _prepare() -> None:
+def _prepare(guard: int) -> None:
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    _die_with_guard()
+    _die_with(guard)
 
 
 if __name__ == "__main__":
