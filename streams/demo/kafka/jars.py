@@ -19,6 +19,8 @@ from typing import Any, Final
 
 LOCK_FILE: Final = Path(__file__).with_name("jars.lock.json")
 CACHE_VARIABLE: Final = "CHECKOUT_RECOVERY_CACHE_DIR"
+#: Address of a Maven repository to use instead of Maven Central, for those who have a mirror.
+MIRROR_VARIABLE: Final = "CHECKOUT_RECOVERY_MAVEN_REPOSITORY"
 #: Kafka itself, and what lets it write a log file.
 ROOTS: Final = (
     "org.apache.kafka:kafka_2.13:4.3.1",
@@ -116,8 +118,9 @@ def _fetch(context: Any, jar: Jar) -> Path:  # noqa: ANN401  # jgo's context
     except (OSError, RuntimeError) as error:
         raise JarsError(
             f"could not download {jar.file_name} ({type(error).__name__}). The first run needs "
-            "access to the Maven Central repository (a proxy is taken from HTTPS_PROXY); later "
-            f"runs need none. Or copy the jars of {LOCK_FILE.name} into {cache_directory()}."
+            "access to the Maven Central repository (a proxy is taken from HTTPS_PROXY, a mirror "
+            f"from {MIRROR_VARIABLE}); what was fetched is kept, and later runs need no network. "
+            f"Or copy the jars of {LOCK_FILE.name} into {cache_directory()}."
         ) from error
     path = Path(found)
     digest = sha256(path.read_bytes()).hexdigest()
@@ -137,8 +140,13 @@ def _maven(cache: Path) -> Any:  # noqa: ANN401  # jgo's context
             "the embedded Kafka needs the extra 'embedded': "
             "pip install 'checkout-recovery[embedded]'"
         ) from error
+    mirror = os.environ.get(MIRROR_VARIABLE)
     return MavenContext(
-        repo_cache=cache, local_repos=[], resolver=PythonResolver(), timeout=_TIMEOUT_SECONDS
+        repo_cache=cache,
+        local_repos=[],
+        remote_repos={"mirror": mirror.rstrip("/")} if mirror else None,
+        resolver=PythonResolver(),
+        timeout=_TIMEOUT_SECONDS,
     )
 
 
