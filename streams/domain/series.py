@@ -144,23 +144,24 @@ class Series:
             self._shift(total, (old + start, old + stop), (end + start, end + stop))
         self.end = end
         if self.pending:
-            self._release(old)
+            self._release(old, end)
         return True
 
     def change(self, before: Contribution | None, after: Contribution | None) -> None:
         """Take one contribution out and put another in. A side that is not kept is ignored."""
-        if self.end is None:
+        end = self.end
+        if end is None:
             raise ValueError("advance to an instant before counting")
         delta: dict[int, Tally] = {}
         if before is not None:
-            if self._is_pending(before, self.end):
+            if self._is_pending(before, end):
                 self.pending.remove(before)
-            self._cells(delta, before, self.end, sign=-1)
+            self._cells(delta, before, end, sign=-1)
         if after is not None:
-            if self._is_pending(after, self.end):
+            if self._is_pending(after, end):
                 self.pending.append(after)
-            self._cells(delta, after, self.end, sign=1)
-        self._apply(delta)
+            self._cells(delta, after, end, sign=1)
+        self._apply(delta, end)
 
     def _forget(self, old: int, end: int) -> None:
         keep = self._shape.keep
@@ -177,16 +178,13 @@ class Series:
         for index in range(max(old[1], new[0]), new[1]):
             _add(total, self.buckets.get(index, {}))
 
-    def _release(self, old: int) -> None:
-        end = self.end
-        if end is None:
-            return
+    def _release(self, old: int, end: int) -> None:
         delta: dict[int, Tally] = {}
         for contribution in self.pending:
             self._cells(delta, contribution, old, sign=-1)
             self._cells(delta, contribution, end, sign=1)
         self.pending = [item for item in self.pending if self._is_pending(item, end)]
-        self._apply(delta)
+        self._apply(delta, end)
 
     def _is_pending(self, contribution: Contribution, end: int) -> bool:
         return any(
@@ -194,10 +192,7 @@ class Series:
             for instant in (contribution.abandoned_at, contribution.recovered_at)
         )
 
-    def _apply(self, delta: dict[int, Tally]) -> None:
-        end = self.end
-        if end is None:
-            return
+    def _apply(self, delta: dict[int, Tally], end: int) -> None:
         oldest = end - self._shape.keep
         for index, change in delta.items():
             if index < oldest or not any(change.values()):

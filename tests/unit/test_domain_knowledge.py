@@ -15,6 +15,7 @@ from streams.domain.checkouts import Announcement, Checkout, receive
 from streams.domain.events import Facets, Kind, Origin, Site, SourceEvent, Stage, Touch, Version
 from streams.domain.knowledge import Knowledge, advance, join, knowledge_of
 from streams.domain.law import Law
+from streams.domain.privacy import erase
 from tests.support.builders import CHECKOUT, T0, at, entity, event
 
 SECRET = b"ada@mail.example"
@@ -299,3 +300,14 @@ def test_dates_at_the_end_of_time_are_no_error() -> None:
         received=T0,
     )
     assert receive(None, far, law=LAW, compare=changed_fields).checkout.ages_out_at(LAW) > T0
+
+
+def test_of_an_entity_that_cant_be_read_nothing_is_kept_when_it_is_erased() -> None:
+    assert erase(b'{"buyerInfo":{"email":"a@b"},"x":' + b"[" * 100_000) == b"{}"
+    assert (
+        erase(b'{"totalPrice":7,"image":1,"id":{"email":"a@b"}}')
+        == b'{"totalPrice":null,"id":null}'
+    )
+    assert erase(erase(b'{"id":"1","lineItems":[{"id":"2","note":"x"}]}')) == (
+        b'{"id":"1","lineItems":[{"id":"2"}]}'
+    )
