@@ -311,3 +311,28 @@ def test_of_an_entity_that_cant_be_read_nothing_is_kept_when_it_is_erased() -> N
     assert erase(erase(b'{"id":"1","lineItems":[{"id":"2","note":"x"}]}')) == (
         b'{"id":"1","lineItems":[{"id":"2"}]}'
     )
+
+
+def test_an_update_without_an_entity_changes_nothing_that_subscribers_see() -> None:
+    checkout = receive(None, KINDS["minimal"], law=LAW, compare=changed_fields).checkout
+    assert checkout.knowledge.abandoned_at is None
+    bare = later(0.001, "deleted", None)
+    told = receive(
+        receive(None, KINDS["created"], law=LAW, compare=changed_fields).checkout,
+        event("updated", None, event_id="bare", when=at(2)),
+        law=LAW,
+        compare=changed_fields,
+    )
+    assert told.news == ()
+    assert receive(checkout, bare, law=LAW, compare=changed_fields).after is None
+
+
+def test_an_abandonment_without_entity_is_told_and_its_content_later_is_no_change() -> None:
+    first = receive(
+        None, event("created", None, event_id="0", when=at(0)), law=LAW, compare=changed_fields
+    )
+    assert [news.type for news in first.news] == [Announcement.ABANDONED]
+    assert first.after is not None
+    assert first.after.stage is Stage.CART
+    second = receive(first.checkout, KINDS["guest"], law=LAW, compare=changed_fields)
+    assert second.news == ()
