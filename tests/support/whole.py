@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from streams.adapters.dead_letters import dead_letter_headers
 from streams.adapters.errors import InvalidMessage
 from streams.adapters.facts import encode_tick
 from streams.adapters.source_topic import source_record
@@ -96,11 +97,17 @@ class Whole:
 
     def post(self, sending: Sending, *, received_at: datetime) -> None:
         """Do what the ingress does with a genuine webhook."""
+        position = ""
         try:
             webhook = read_webhook({"data": sending.data})
         except InvalidMessage as invalid:
-            raise AssertionError("the simulator's envelopes are sound") from invalid
-        position = ""
+            headers = dead_letter_headers(
+                (), reason=invalid.reason, stage="ingress", at=received_at
+            )
+            letters = self.topics[Target.DEAD_LETTERS]
+            letter = letters.append(None, b"{}", headers, received_at)
+            position = f"{letter.topic}-{letter.partition}-{letter.offset}"
+            webhook = OtherEvent("")
         if not isinstance(webhook, OtherEvent):
             made = source_record(webhook, origin=Origin.WEBHOOK, received_at=received_at)
             position = self.put(made.key, made.value, [*made.headers], received_at=received_at)

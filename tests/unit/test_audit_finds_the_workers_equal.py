@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from streams.demo.audit.judge import audit
+from streams.demo.audit.times import DAY, HOUR, MINUTE, Rules
 from streams.demo.simulator.platform import Options, Platform, past
+from streams.domain.law import Law
 from tests.support.whole import Whole
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -33,6 +35,26 @@ def test_the_simulators_shops_are_told_of_and_counted_alike(seed: int) -> None:
     assert report.differences == []
     assert report.counts["conversion records recomputed"] > 40
     assert report.counts["lifecycle events"] > 150
+
+
+def test_other_windows_and_another_horizon_are_judged_by_their_own_rules() -> None:
+    law = Law(
+        windows=(timedelta(minutes=30), timedelta(hours=6), timedelta(days=3)),
+        horizon=timedelta(hours=12),
+        announce_within=timedelta(hours=2),
+    )
+    rules = Rules(
+        lengths=(30 * MINUTE, 6 * HOUR, 3 * DAY), horizon=12 * HOUR, announce_within=2 * HOUR
+    )
+    whole = Whole(Random(1), law)
+    now = START
+    options = Options(seed=1, sites=3, disorder_share=0.3)
+    for sending in Platform(options, START).sendings(past(Random(1), START, days=6, count=150)):
+        now = sending.at + timedelta(milliseconds=400)
+        whole.post(sending, received_at=now)
+    logs = whole.finish(now)
+    assert audit(logs, whole.accepted, rules=rules).differences == []
+    assert not audit(logs, whole.accepted).is_equal
 
 
 @pytest.mark.parametrize("seed", range(25))

@@ -84,12 +84,22 @@ def write_other_event(shop: Shop, *, at: datetime, event_id: str, order_id: str)
     )
 
 
-def write_envelope(shop: Shop, event: str, *, event_type: str, buyer: dict[str, Any]) -> str:
-    """The envelope A, which the token's claim ``data`` holds as a string."""
+def write_envelope(
+    shop: Shop,
+    event: str,
+    *,
+    event_type: str,
+    buyer: dict[str, Any],
+    is_nameless: bool = False,
+) -> str:
+    """The envelope A, which the token's claim ``data`` holds as a string.
+
+    ``is_nameless``: it does not say which site it comes from, so nobody can use it.
+    """
     return _dump(
         {
             "data": event,
-            "instanceId": shop.instance_id,
+            **({} if is_nameless else {"instanceId": shop.instance_id}),
             "eventType": event_type,
             "identity": _dump(_identity(buyer)),
             "accountInfo": {"accountId": shop.account_id, "siteId": shop.site_id},

@@ -26,6 +26,12 @@ _TYPES_EMAIL: Final = 0.4
 _CHANGES_CART: Final = 0.1
 _IS_DELETED: Final = 0.04
 _IS_ANONYMIZED: Final = 0.02
+#: Event types of the slugs that are only ours.
+_EVENT_TYPES: Final = {
+    "other": "wix.ecom.v1.order_approved",
+    "unreadable": envelopes.event_type_of("updated"),
+    "nameless": envelopes.event_type_of("updated"),
+}
 #: Seconds after which a resend comes, in Wix's own time: 1, 10 and 60 minutes.
 _RESENDS: Final = (60, 600, 3600)
 #: How much likelier a buyer returns who was written to.
@@ -62,8 +68,9 @@ class Sending:
     """One webhook: when it leaves Wix, and the envelope A as the claim ``data`` holds it.
 
     ``event`` is the event B inside it. ``app`` says whose key signs. ``slug`` is ``other`` for an
-    event of another type and ``unreadable`` for one that can't be read. ``says_recovered``: who
-    reads it must know that the checkout is recovered.
+    event of another type, ``unreadable`` for one whose entity can't be read, ``nameless`` for one
+    that does not say its site. ``says_recovered``: who reads it must know that the checkout is
+    recovered.
     """
 
     at: datetime
@@ -226,7 +233,8 @@ class Platform:
         if random.random() < options.unreadable_share:
             event_id = guid(random)
             event = envelopes.write_broken_event(checkout, at=at, event_id=event_id)
-            self._post(shop, at, "unreadable", event_id, event, checkout)
+            slug = random.choice(("unreadable", "nameless"))
+            self._post(shop, at, slug, event_id, event, checkout)
         if random.random() < options.other_share:
             event_id = guid(random)
             event = envelopes.write_other_event(
@@ -247,10 +255,7 @@ class Platform:
     ) -> None:
         random, options = self._random, self._options
         buyer: dict[str, Any] = {} if checkout.is_anonymized else checkout.buyer
-        event_type = {
-            "other": "wix.ecom.v1.order_approved",
-            "unreadable": envelopes.event_type_of("updated"),
-        }.get(slug, envelopes.event_type_of(slug))
+        event_type = _EVENT_TYPES.get(slug, envelopes.event_type_of(slug))
         sending = Sending(
             at=at,
             checkout_id=checkout.id,
@@ -258,7 +263,13 @@ class Platform:
             event_id=event_id,
             slug=slug,
             event=event,
-            data=envelopes.write_envelope(shop, event, event_type=event_type, buyer=buyer),
+            data=envelopes.write_envelope(
+                shop,
+                event,
+                event_type=event_type,
+                buyer=buyer,
+                is_nameless=slug == "nameless",
+            ),
             app=shop.app,
             says_recovered=says_recovered,
         )
