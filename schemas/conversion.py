@@ -48,7 +48,7 @@ class FlowV1(Contract):
 
 
 class StagesV1(Contract):
-    """By how far the buyer came."""
+    """Carts and checkouts, apart."""
 
     cart: SegmentV1 = Field(description="A member left a cart.")
     checkout: SegmentV1 = Field(description="The checkout was begun.")

@@ -12,6 +12,8 @@ from streams.domain.events import TOUCH_TYPES
 if TYPE_CHECKING:
     from streams.adapters.entity import Json
 
+#: Wix takes up to 100,000 of a line.
+_MOST_UNITS: Final = 1_000_000_000
 _BUYER_KINDS: Final = (("memberId", "member"), ("visitorId", "visitor"), ("userId", "user"))
 
 
@@ -83,7 +85,7 @@ def line_items(entity: Json) -> list[Json]:
 
 def item_count(entity: Json) -> int:
     """Units in the cart, over all lines."""
-    return sum(read.number(item, "quantity") or 0 for item in read.parts(entity, "lineItems"))
+    return sum(_quantity(item) or 0 for item in read.parts(entity, "lineItems"))
 
 
 def discounts(entity: Json) -> list[Json]:
@@ -116,7 +118,7 @@ def _line_item(item: Json, currency: str | None) -> Json:
     catalog = read.part(item, "catalogReference")
     physical = read.part(item, "physicalProperties")
     unit_price = read.money(read.part(item, "price"), currency)
-    quantity = read.number(item, "quantity")
+    quantity = _quantity(item)
     return {
         "id": read.text(item, "id"),
         "quantity": quantity,
@@ -139,6 +141,19 @@ def _line_item(item: Json, currency: str | None) -> Json:
         "image": _image(item),
         "shippable": read.flag(physical, "shippable"),
     }
+
+
+def _quantity(item: Json) -> int | None:
+    """Units; below none or beyond any cart it is not known."""
+    quantity = read.number(item, "quantity")
+    return quantity if quantity is not None and 0 <= quantity <= _MOST_UNITS else None
+
+
+def _percentage(value: object) -> str | None:
+    """A plain decimal, never with an exponent; outside 0 to 100 it is not known."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 100:  # noqa: PLR2004  # per cent
+        return None
+    return f"{Decimal(str(value)):f}"
 
 
 def _name(name: Json) -> Json:
@@ -181,16 +196,13 @@ def _discount(item: Json, currency: str | None) -> Json:
         (None, read.EMPTY),
     )
     name = what.get("name")
-    percentage = what.get("percentage")
     identifiers = item.get("lineItemIds")
     return {
         "kind": kind,
         "code": read.text(what, "code"),
         "name": read.text(name, "original") if isinstance(name, dict) else read.text(what, "name"),
         "amount": read.money(read.part(what, "amount"), currency),
-        "percentage": str(percentage)
-        if isinstance(percentage, int | float) and not isinstance(percentage, bool)
-        else None,
+        "percentage": _percentage(what.get("percentage")),
         "scope": read.text(item, "discountType"),
         "line_item_ids": [text for text in identifiers if isinstance(text, str)]
         if isinstance(identifiers, list)
