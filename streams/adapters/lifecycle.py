@@ -82,20 +82,26 @@ def encode_lifecycle(
     return LifecycleRecord(event.checkout_id.encode(), orjson.dumps(value), headers)
 
 
+#: A published field, how it is made, and the parts of the entity that it is made of.
+_COMPARED: Final = (
+    ("buyer", published.buyer, ("buyerInfo", "contactDetails")),
+    ("checkout_url", published.checkout_url, ("checkoutUrl",)),
+    ("total", published.total, ("totalPrice", "currency")),
+    ("line_items", published.line_items, ("lineItems", "currency")),
+)
+
+
 def changed_fields(before: bytes, after: bytes) -> tuple[str, ...]:
-    """Which of the published buyer, checkout_url, total and line_items differ."""
+    """Which of the published buyer, checkout_url, total and line_items differ.
+
+    Most updates change none of their parts, so these are compared first, as they came.
+    """
     one, other = read_entity(before), read_entity(after)
-    if one == other:
-        return ()
     return tuple(
         name
-        for name, publish in (
-            ("buyer", published.buyer),
-            ("checkout_url", published.checkout_url),
-            ("total", published.total),
-            ("line_items", published.line_items),
-        )
-        if publish(one) != publish(other)
+        for name, publish, parts in _COMPARED
+        if any(one.get(part) != other.get(part) for part in parts)
+        and publish(one) != publish(other)
     )
 
 
