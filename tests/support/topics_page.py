@@ -1,0 +1,96 @@
+"""The tables of ``docs/topics.md``, made of ``deploy/topics.yaml``.
+
+``python -m tests.support.topics_page`` writes them anew; a test compares.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.dead_letter import DeadLetterReason
+from schemas.headers import DEAD_LETTER_HEADERS, LIFECYCLE_HEADERS, SOURCE_HEADERS, Header
+from streams.adapters.topics import Topic, load_topics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PAGE = Path(__file__).parents[2] / "docs" / "topics.md"
+
+
+def table(head: str, rows: Iterable[str]) -> str:
+    cells = head.count("|") - 1
+    return "\n".join([head, "|" + "---|" * cells, *rows])
+
+
+def kept(topic: Topic) -> str:
+    if topic.retention is None:
+        return "the newest of each key"
+    return f"{topic.retention // timedelta(days=1)} days"
+
+
+def topics() -> str:
+    return table(
+        "| topic | what for | key | value | kept | largest | personal data | writers | readers |",
+        (
+            f"| `{topic.name}`{' (internal)' if topic.internal else ''} | {topic.purpose} "
+            f"| {topic.key} | {topic.value} | {kept(topic)} | {topic.max_message_bytes >> 20} MiB "
+            f"| {', '.join(topic.personal_data) or 'none'} | {', '.join(topic.written_by)} "
+            f"| {', '.join(topic.read_by)} |"
+            for topic in load_topics().topics
+        ),
+    )
+
+
+def numbers() -> str:
+    found = load_topics()
+    return (
+        f"Every topic has {found.partitions} partitions, {found.replication_factor} replicas and "
+        f"`min.insync.replicas` {found.min_insync_replicas}."
+    )
+
+
+def headers(declared: tuple[Header, ...]) -> str:
+    return table(
+        "| header | meaning | always |",
+        (
+            f"| `{header.name}` | {header.description} | {'yes' if header.is_required else 'no'} |"
+            for header in declared
+        ),
+    )
+
+
+def reasons() -> str:
+    return table(
+        "| `dead_letter_reason` | what was wrong |",
+        (f"| `{reason.value}` | {reason.description} |" for reason in DeadLetterReason),
+    )
+
+
+PARTS = {
+    "topics": topics,
+    "numbers": numbers,
+    "source-headers": lambda: headers(SOURCE_HEADERS),
+    "lifecycle-headers": lambda: headers(LIFECYCLE_HEADERS),
+    "dead-letter-headers": lambda: headers(DEAD_LETTER_HEADERS),
+    "reasons": reasons,
+}
+
+
+def filled(text: str) -> str:
+    """The page with every part made anew between its markers."""
+    for name, make in PARTS.items():
+        pattern = rf"(<!-- {name} -->\n).*?(\n<!-- end -->)"
+        made = make()
+        text, count = re.subn(
+            pattern, lambda match, made=made: match[1] + made + match[2], text, flags=re.DOTALL
+        )
+        if count != 1:
+            raise ValueError(f"{PAGE} has no place for {name}")
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text("utf-8")), "utf-8")
