@@ -118,6 +118,7 @@ class Whole:
                 sending.instance_id,
                 sending.slug,
                 position,
+                sending.digest,
                 says_recovered=sending.says_recovered,
             )
         )

@@ -6,7 +6,6 @@ Keeps the ledger of what was accepted, which the audit compares with the log.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import time
 from collections import Counter, deque
@@ -154,7 +153,7 @@ class Poster:
                 sending.instance_id,
                 sending.slug,
                 position,
-                hashlib.blake2b(sending.event.encode(), digest_size=16).hexdigest(),
+                sending.digest,
                 sending.says_recovered,
                 elapsed,
             )
