@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _NAMESPACE: Final = "checkout_recovery_ingress"
 _SECONDS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.25)
+_VERIFY_SECONDS: Final = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.01)
 
 
 class IngressMetrics:
@@ -25,6 +26,22 @@ class IngressMetrics:
         self.seconds = Histogram(
             "answer_seconds",
             "From the request to the answer.",
+            (),
+            _NAMESPACE,
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
+        self.verify_seconds = Histogram(
+            "verify_seconds",
+            "Time to verify a token's signature and dates.",
+            (),
+            _NAMESPACE,
+            registry=self.registry,
+            buckets=_VERIFY_SECONDS,
+        )
+        self.produce_seconds = Histogram(
+            "produce_seconds",
+            "From handing a record to Kafka to its acknowledgement.",
             (),
             _NAMESPACE,
             registry=self.registry,

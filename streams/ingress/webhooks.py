@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,6 +74,13 @@ class Webhooks:
         self.in_flight += 1
         try:
             answer = await self._answer(scope, protocol, started)
+        except Exception as error:  # noqa: BLE001  # the top of a request: Wix resends it
+            # its message might quote the payload, so only where it came from is told
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            log.error(  # noqa: TRY400  # see above
+                "webhook_failed", error=type(error).__name__, at=f"{where.name}:{where.lineno}"
+            )
+            answer = refused(500, "internal_error")
         finally:
             self.in_flight -= 1
         if answer.is_final:
@@ -137,6 +145,7 @@ class Webhooks:
 
     async def _handle(self, token: bytes, scope: Any, started: float) -> Answer:  # noqa: ANN401  # RSGI's objects
         received_at = datetime.now(UTC)
+        begun = time.perf_counter()
         try:
             verified = self.verifier.verify(token, now=received_at.timestamp())
         except NotATokenError:
@@ -144,6 +153,8 @@ class Webhooks:
         except RefusedTokenError as error:
             log.info("webhook_refused", reason=error.reason, kid=_printable(error.kid))
             return refused(401, error.reason)
+        handed = time.perf_counter()
+        self._metrics.verify_seconds.observe(handed - begun)
         loop = asyncio.get_running_loop()
         delivered: asyncio.Future[tuple[str, int, int] | None] = loop.create_future()
 
@@ -164,6 +175,7 @@ class Webhooks:
         late.cancel()
         if position is None:
             return refused(503, "kafka_slow")
+        self._metrics.produce_seconds.observe(time.perf_counter() - handed)
         return accepted(position)
 
     def _publish(
@@ -228,7 +240,9 @@ class Webhooks:
         """Why a webhook would not be accepted now; empty: it would."""
         if self.is_draining:
             return "draining"
-        return "" if self._publisher.is_reachable else "kafka_unreachable"
+        if not self._publisher.is_reachable:
+            return "kafka_unreachable"
+        return "kafka_slow" if self._publisher.is_stuck(time.monotonic()) else ""
 
 
 def _printable(kid: str) -> str:
