@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,7 +98,7 @@ def test_sigkill_of_up_leaves_no_process_behind(tmp_path: Path) -> None:
     wait_until(lambda: not any(map(is_running, below)), 15)
 
 
-def start_up(directory: Path) -> tuple[subprocess.Popen[bytes], dict[str, object]]:
+def start_up(directory: Path) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
     (directory / "app.pem").write_text(public_pem())
     process = subprocess.Popen(
         [

@@ -113,7 +113,7 @@ def usd(amount: str, formatted: str) -> dict[str, Any]:
     return {"amount": amount, "currency": "USD", "formatted": formatted}
 
 
-COMMON = {
+COMMON: dict[str, Any] = {
     "schema_version": 1,
     "recorded_at": "2026-03-01T12:40:00.000Z",
     "origin": "webhook",
@@ -219,7 +219,7 @@ COMMON = {
     },
 }
 
-NOBODY = dict.fromkeys(COMMON["buyer"])  # type: ignore[call-overload]
+NOBODY = dict.fromkeys(COMMON["buyer"])
 
 
 class Agent:
@@ -288,7 +288,7 @@ def test_every_field_of_a_change_has_its_value() -> None:
         "reachable_by": ["phone"],
         "subject_key": "visitor:v",
         "buyer": {
-            **COMMON["buyer"],  # type: ignore[dict-item]
+            **COMMON["buyer"],
             "kind": "visitor",
             "id": "v",
             "contact_id": None,
@@ -330,8 +330,8 @@ def test_every_field_of_a_recovery_has_its_value() -> None:
 
 
 def impersonal() -> dict[str, Any]:
-    items = [{**item, "options": []} for item in COMMON["line_items"]]  # type: ignore[attr-defined]
-    coupon, *others = COMMON["discounts"]  # type: ignore[misc]
+    items = [{**item, "options": []} for item in COMMON["line_items"]]
+    coupon, *others = COMMON["discounts"]
     hidden = {**coupon, "kind": None, "code": None, "name": None, "amount": None}
     return {
         **COMMON,

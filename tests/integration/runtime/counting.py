@@ -31,7 +31,7 @@ SLEEP = float(os.environ.get("SLEEP", "0"))
 RAISE_AT = int(os.environ.get("RAISE_AT", "0"))
 
 
-@app.agent(source, name="count")
+@app.agent(source, name="count")  # type: ignore[untyped-decorator]  # Faust is untyped here
 async def count(stream: Any) -> None:
     seen = 0
     async for event in stream.events():

@@ -98,14 +98,14 @@ class Run:
         source = read_all(settings, f"{self.name}-in")
         wanted = Counter(message.key() for message in source)
         state = {
-            message.key(): int(message.value())
+            message.key(): int(message.value() or 0)
             for message in read_all(settings, f"{self.name}-group-counts-changelog")
         }
         assert state == dict(wanted)
         sequence = defaultdict(list)
-        places = Counter()
+        places: Counter[tuple[int, int]] = Counter()
         for message in read_all(settings, f"{self.name}-out"):
-            partition, offset, number = map(int, message.value().split(b":"))
+            partition, offset, number = map(int, (message.value() or b"").split(b":"))
             places[partition, offset] += 1
             sequence[message.key()].append(number)
         assert set(places) == {(m.partition(), m.offset()) for m in source}, "lost or invented"
