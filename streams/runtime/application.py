@@ -16,9 +16,10 @@ from faust.transport.drivers import TRANSPORTS
 from streams.runtime.delivery import BatchStream
 from streams.runtime.exits import ExitCode, die
 from streams.runtime.membership import GroupConsumer
-from streams.runtime.producer import RuntimeTopic, TransactionalProducer
+from streams.runtime.producer import TransactionalProducer
 from streams.runtime.selfcheck import unsupported_versions
 from streams.runtime.store import RuntimeTable, RuntimeTableManager
+from streams.runtime.topic import RuntimeTopic
 from streams.runtime.watchdog import Watchdog
 
 if TYPE_CHECKING:

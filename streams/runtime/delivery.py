@@ -21,7 +21,7 @@ from streams.runtime.exits import ExitCode, die
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from streams.runtime.producer import Record
+    from streams.runtime.topic import Record
 
 _IDLE_SECONDS = 1.0
 _BACKLOG_LIMIT = 20_000

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 import confluent_kafka
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
-from faust.transport.consumer import Consumer as FaustConsumer
 from faust.types.tuples import TP
 from mode import Service
 
@@ -26,6 +25,7 @@ from streams.runtime.commit import Committer
 from streams.runtime.delivery import Batch, BatchStream, ReachedEnd, TopicQueue
 from streams.runtime.exits import ExitCode, die
 from streams.runtime.restore import Restore
+from streams.runtime.unused import UnusedInterface
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -57,7 +57,7 @@ _MAX_POLL_INTERVAL_MS: Final = 300_000
 _NO_AGENT_SECONDS: Final = 0.01
 
 
-class GroupConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped here
+class GroupConsumer(UnusedInterface):
     """Faust's consumer on a librdkafka consumer; Faust's fetcher, acks and recovery never run."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # Faust's signature
@@ -230,6 +230,24 @@ class GroupConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped he
             return
         queue.batches.append(batch)
         queue.has_some.set()
+
+    # What Faust asks a consumer
+
+    async def commit(self, *_args: object, **_kwargs: object) -> bool:
+        """Commit what is finished."""
+        return await self.committer.commit()
+
+    async def commit_and_end_transactions(self) -> None:
+        """Commit what is finished."""
+        await self.committer.commit()
+
+    async def position(self, tp: TP) -> int | None:
+        """The offset after the last finished event."""
+        return self.expected.get(tp)
+
+    def topic_partitions(self, _topic: str) -> int | None:
+        """All source topics have the same count."""
+        return self.settings.partitions
 
     # In the consumer's thread
 
@@ -404,83 +422,6 @@ class GroupConsumer(FaustConsumer):  # type: ignore[misc]  # Faust is untyped he
     def _lose(self, _consumer: object, partitions: list[TopicPartition]) -> None:
         self.app.producer.abort()
         die(ExitCode.MEMBERSHIP_LOST, "the group took the partitions away", count=len(partitions))
-
-    # The rest of Faust's consumer interface: never used by this runtime, or with nothing to do
-
-    async def commit(self, *_args: object, **_kwargs: object) -> bool:
-        """Commit what is finished."""
-        return await self.committer.commit()
-
-    async def commit_and_end_transactions(self) -> None:
-        """Commit what is finished."""
-        await self.committer.commit()
-
-    def ack(self, _message: object) -> bool:
-        """Positions are kept by the stream."""
-        return True
-
-    async def wait_empty(self) -> None:
-        """The revoke callback has its own waiting."""
-
-    async def perform_seek(self) -> None:
-        """There is no seek: assignments carry their offsets."""
-
-    async def seek_to_committed(self) -> dict[TP, int]:
-        """There is no seek."""
-        return {}
-
-    async def position(self, tp: TP) -> int | None:
-        """The offset after the last finished event."""
-        return self.expected.get(tp)
-
-    def topic_partitions(self, _topic: str) -> int | None:
-        """All source topics have the same count."""
-        return self.settings.partitions
-
-    def key_partition(self, _topic: str, _key: bytes | None, partition: int | None = None) -> Any:  # noqa: ANN401  # Faust's signature
-        """Librdkafka chooses the partition."""
-        return partition
-
-    async def create_topic(self, *_args: object, **_kwargs: object) -> None:
-        """Topics are made by an administrator, never by a worker."""
-        raise RuntimeError("the runtime makes no topics; create them before it starts")
-
-    async def earliest_offsets(self, *_tps: TP) -> dict[TP, int]:
-        """Faust's recovery never runs."""
-        return {}
-
-    async def highwaters(self, *_tps: TP) -> dict[TP, int]:
-        """Faust's recovery never runs."""
-        return {}
-
-    def highwater(self, _tp: TP) -> int:
-        """Faust's monitor has no use for it here."""
-        return 0
-
-    def verify_event_path(self, _now: float, _tp: TP) -> None:
-        """Faust's livelock detector has nothing to look at."""
-
-    def _new_topicpartition(self, topic: str, partition: int) -> TP:
-        return TP(topic, partition)
-
-    async def _drain_messages(self, _fetcher: object) -> None:
-        """Faust's fetcher never fetches."""
-
-    async def _seek(self, _tp: TP, _offset: int) -> None:
-        raise RuntimeError("there is no seek")
-
-    async def seek_wait(self, _partitions: object) -> None:
-        """There is no seek."""
-        raise RuntimeError("there is no seek")
-
-    async def _commit(self, _offsets: object) -> bool:
-        raise RuntimeError("only the committer commits")
-
-    async def _getmany(self, *_args: object, **_kwargs: object) -> None:
-        raise RuntimeError("Faust's fetcher never fetches")
-
-    def _to_message(self, _tp: TP, _record: object) -> None:
-        raise RuntimeError("Faust's fetcher never fetches")
 
 
 def generation_of(metadata: Any) -> int:  # noqa: ANN401  # librdkafka's opaque object
