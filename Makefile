@@ -6,7 +6,7 @@ SECONDS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format clean
+.PHONY: help demo test test-fast check bench-ingress format clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ check: $(VENV)/.installed ## lint, types, layers
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports --no-cache
+
+bench-ingress: $(VENV)/.installed ## verified webhooks a second on one core (needs Go, or vegeta on the PATH)
+	@$(VENV)/bin/python -m tests.bench.ingress $(ARGS)
 
 format: $(VENV)/.installed ## format and apply safe fixes
 	@$(VENV)/bin/ruff format .
