@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 REQUEST_SECONDS: Final = 15
 _LOOK_SECONDS: Final = 0.05
+_LOOKS: Final = 6
 
 _MEANINGS: Final = {
     KafkaError._AUTHENTICATION: "it refused user name or password: check SASL_USERNAME and "  # noqa: SLF001  # librdkafka's own codes have such names
@@ -170,11 +171,16 @@ class Cluster:
         return all(config.items() <= actual[name].items() for name, config in changes.items())
 
     def _wait(self, is_done: Callable[[], bool], otherwise: str) -> None:
+        """Any broker may answer, and each learns of a change by itself: ask several times."""
         deadline = time.monotonic() + self._timeout
-        while not is_done():
-            if time.monotonic() > deadline:
+        looks = _LOOKS if len(self.metadata().brokers) > 1 else 1
+        in_a_row = 0
+        while in_a_row < looks:
+            in_a_row = in_a_row + 1 if is_done() else 0
+            if not in_a_row and time.monotonic() > deadline:
                 raise ClusterError(f"Kafka accepted the changes, but {otherwise}: look at its log")
-            time.sleep(_LOOK_SECONDS)
+            if in_a_row < looks:
+                time.sleep(_LOOK_SECONDS)
 
 
 def why(error: KafkaException) -> str:

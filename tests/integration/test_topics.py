@@ -18,6 +18,8 @@ from streams.config import Settings, load_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streams.demo.kafka import KafkaCluster
+
 pytestmark = pytest.mark.kafka
 
 TABLE = Path(__file__).parents[2] / "deploy" / "topics.yaml"
@@ -179,3 +181,33 @@ def test_a_broker_that_is_not_there_is_said_in_plain_words() -> None:
     settings = load_settings(bootstrap_servers="127.0.0.1:9")
     with pytest.raises(ClusterError, match=r"127.0.0.1:9 does not answer: .*Is it running"):
         Cluster(settings, timeout_seconds=2).metadata()
+
+
+def test_on_three_brokers_the_table_is_applied_to_the_letter(
+    three_kafkas: KafkaCluster, topic_prefix: str
+) -> None:
+    settings = load_settings(
+        bootstrap_servers=three_kafkas.bootstrap_servers, topic_prefix=topic_prefix
+    )
+    changes = apply_topics(settings)
+    assert {change.what for change in changes} == {"created: 8 partitions, 3 replicas"}
+    assert config_of(settings, topics.SOURCE)["min.insync.replicas"] == "2"
+    assert check_topics(settings) == []
+    assert apply_topics(settings) == []
+
+
+def test_topics_made_for_development_are_told_apart_from_those_for_production(
+    three_kafkas: KafkaCluster, topic_prefix: str
+) -> None:
+    settings = load_settings(
+        bootstrap_servers=three_kafkas.bootstrap_servers, topic_prefix=topic_prefix
+    )
+    create(settings, topics.SOURCE, min_insync_replicas="1")
+    assert {change.topic for change in apply_topics(settings)} >= {settings.topic(topics.EVENTS)}
+    assert config_of(settings, topics.SOURCE)["min.insync.replicas"] == "1", (
+        "with one replica, asking for two would stop every write"
+    )
+    assert [problem.what for problem in check_topics(settings)] == [
+        "has 1 replica, the table wants 3",
+        "min.insync.replicas is 1, the table wants 2",
+    ]
