@@ -51,6 +51,17 @@ LIFECYCLE_HEADERS = (
     Header(TRACEPARENT.name, TRACEPARENT.description, False),
 )
 
+#: ``checkout-recovery.conversion.v1``
+CONVERSION_HEADERS = (
+    SPECVERSION,
+    Header("ce_id", "Made of site and facts_position: equal ids mean equal bytes."),
+    Header("ce_type", "conversion.measured."),
+    Header("ce_source", "/checkout-recovery/sites/<instance id>."),
+    Header("ce_subject", "Instance id; also the record's key."),
+    Header("ce_time", "The value's computed_at."),
+    CONTENT_TYPE,
+)
+
 #: ``checkout-recovery.dead-letters.v1``, beside all headers of the original record.
 DEAD_LETTER_HEADERS = (
     Header("dead_letter_reason", "Reason code, one of DeadLetterReason."),

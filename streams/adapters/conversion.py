@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Final
 
 import orjson
 
 from streams.adapters.instants import format_instant
+from streams.adapters.lifecycle import NAMESPACE
 from streams.domain.histogram import RELATIVE_ERROR
 from streams.domain.money import from_nanos
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from streams.domain.rates import Segment, Share, WindowRates
 
 SCHEMA_VERSION: Final = 1
+EVENT_TYPE: Final = "conversion.measured"
 DEFINITIONS_VERSION: Final = 1
 
 
@@ -52,6 +55,23 @@ def encode_record(  # noqa: PLR0913  # one argument a field
             "windows": orjson.Fragment(encoded_windows),
         }
     )
+
+
+def record_headers(
+    *, instance_id: str, computed_at: datetime, facts_position: tuple[str, int, int]
+) -> list[tuple[str, bytes | None]]:
+    """CloudEvents 1.0, binary mode. One fact makes one record of a site, so it makes the id."""
+    _, partition, offset = facts_position
+    identifier = uuid.uuid5(NAMESPACE, f"{instance_id}|{EVENT_TYPE}|{partition}/{offset}")
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(identifier).encode()),
+        ("ce_type", EVENT_TYPE.encode()),
+        ("ce_source", f"/checkout-recovery/sites/{instance_id}".encode()),
+        ("ce_subject", instance_id.encode()),
+        ("ce_time", format_instant(computed_at).encode()),
+        ("content-type", b"application/json"),
+    ]
 
 
 def format_duration(duration: timedelta) -> str:

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from streams.adapters import cohorts
-from streams.adapters.conversion import encode_record, encode_windows
+from streams.adapters.conversion import encode_record, encode_windows, record_headers
 from streams.adapters.errors import InvalidMessage
 from streams.adapters.facts import Fact, Tick, read_fact
 from streams.domain.rates import rates_of
@@ -202,7 +202,12 @@ class Measuring:
             windows=windows,
             encoded_windows=encoded,
         )
-        return [Outgoing(Target.CONVERSION, instance_id.encode(), record, [])]
+        headers = record_headers(
+            instance_id=instance_id,
+            computed_at=now,
+            facts_position=(incoming.topic, incoming.partition, incoming.offset),
+        )
+        return [Outgoing(Target.CONVERSION, instance_id.encode(), record, headers)]
 
     def _save_pending(self, instance_id: str, site: _Site, table: Table) -> None:
         for shape, series in zip(self._shapes, site.series, strict=True):

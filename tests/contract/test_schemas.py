@@ -116,7 +116,9 @@ def test_lifecycle_examples_pass_the_writers_check(example: dict[str, Any]) -> N
 
 @pytest.mark.parametrize("example", of(CONVERSION))
 def test_conversion_examples_pass_the_writers_check(example: dict[str, Any]) -> None:
-    assert check_conversion(encoded(example["value"])).instance_id == example["key"]
+    record = check_conversion(encoded(example["value"]))
+    assert record.instance_id == example["key"] == example["headers"]["ce_subject"]
+    assert record.computed_at == example["headers"]["ce_time"]
 
 
 @pytest.mark.parametrize("example", of(SOURCE))
@@ -291,6 +293,7 @@ def test_the_writer_and_the_contract_make_the_same_ids() -> None:
     [
         (SOURCE, contract_headers.SOURCE_HEADERS),
         (EVENTS, contract_headers.LIFECYCLE_HEADERS),
+        (CONVERSION, contract_headers.CONVERSION_HEADERS),
         (DEAD_LETTERS, contract_headers.DEAD_LETTER_HEADERS),
     ],
 )

@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.dead_letter import DeadLetterReason
-from schemas.headers import DEAD_LETTER_HEADERS, LIFECYCLE_HEADERS, SOURCE_HEADERS, Header
+from schemas.headers import (
+    CONVERSION_HEADERS,
+    DEAD_LETTER_HEADERS,
+    LIFECYCLE_HEADERS,
+    SOURCE_HEADERS,
+    Header,
+)
 from streams.adapters.topics import Topic, load_topics
 
 if TYPE_CHECKING:
@@ -74,6 +80,7 @@ PARTS = {
     "numbers": numbers,
     "source-headers": lambda: headers(SOURCE_HEADERS),
     "lifecycle-headers": lambda: headers(LIFECYCLE_HEADERS),
+    "conversion-headers": lambda: headers(CONVERSION_HEADERS),
     "dead-letter-headers": lambda: headers(DEAD_LETTER_HEADERS),
     "reasons": reasons,
 }
@@ -82,13 +89,10 @@ PARTS = {
 def filled(text: str) -> str:
     """The page with every part made anew between its markers."""
     for name, make in PARTS.items():
-        pattern = rf"(<!-- {name} -->\n).*?(\n<!-- end -->)"
-        made = make()
-        text, count = re.subn(
-            pattern, lambda match, made=made: match[1] + made + match[2], text, flags=re.DOTALL
-        )
-        if count != 1:
+        found = re.search(rf"(?<=<!-- {name} -->\n).*?(?=\n<!-- end -->)", text, re.DOTALL)
+        if found is None:
             raise ValueError(f"{PAGE} has no place for {name}")
+        text = text[: found.start()] + make() + text[found.end() :]
     return text
 
 
