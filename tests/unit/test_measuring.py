@@ -189,3 +189,40 @@ def test_an_unreadable_fact_is_a_dead_letter() -> None:
     assert dict(letter.headers)["dead_letter_reason"] == b"fact_unreadable"
     assert dict(letter.headers)["dead_letter_offset"] == b"7"
     assert letter.value == b"\xff"
+
+
+@pytest.mark.parametrize(
+    "mutate",
+    [
+        lambda record: record["windows"][3]["cohort"].update(abandoned=10**6),
+        lambda record: record["windows"][3]["cohort"].update(
+            rate=f"{float(record['windows'][3]['cohort']['rate'] or 0) + 1e-6:.6f}"
+        ),
+        lambda record: record["windows"][3]["money"][0].update(open="0.01"),
+        lambda record: record.update(unpriced=record["unpriced"] + 1),
+    ],
+    ids=["a count", "the last digit of a rate", "an amount", "a count beside"],
+)
+def test_the_brute_force_check_notices_a_changed_number(mutate: Any) -> None:
+    pipeline = Pipeline()
+    for number in range(3):
+        event = wix_event(
+            "created", entity(), event_id=f"{number}", when=T0, checkout=f"c-{number}"
+        )
+        pipeline.receive("site-a", event, T0 + timedelta(seconds=2 * number))
+    check(pipeline, pipeline.published)
+    mutate(pipeline.published[-1])
+    with pytest.raises(AssertionError):
+        check(pipeline, pipeline.published)
+
+
+def test_the_brute_force_check_notices_a_dropped_event() -> None:
+    pipeline = Pipeline()
+    for number in range(3):
+        event = wix_event(
+            "created", entity(), event_id=f"{number}", when=T0, checkout=f"c-{number}"
+        )
+        pipeline.receive("site-a", event, T0 + timedelta(seconds=2 * number))
+    del pipeline.source[1]
+    with pytest.raises(AssertionError):
+        check(pipeline, pipeline.published)
