@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 import uvloop
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
@@ -75,6 +75,7 @@ async def _serve(settings: Settings, keys: list[PublicKey]) -> int:
         address=settings.ingress_host,
         port=port,
         interface=Interfaces.RSGI,
+        http=HTTPModes.http1,  # to look for HTTP/2 it would wait for a silent client for ever
         websockets=False,
         backlog=4_096,
         backpressure=_CONNECTIONS,
