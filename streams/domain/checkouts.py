@@ -14,6 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from streams.domain.contributions import Contribution, contribution_of
+from streams.domain.events import Kind
 from streams.domain.knowledge import Knowledge, advance
 
 if TYPE_CHECKING:
@@ -105,9 +106,7 @@ def receive(
     after = advance(known, event)
     is_late = later(event.event_at, law.span) < now
     if known is None:
-        abandoned_at = after.abandoned_at
-        has_aged_out = abandoned_at is not None and later(abandoned_at, law.span) < now
-        if is_late or has_aged_out:
+        if is_late or _may_have_aged_out(after, event, law):
             told = replace(told, is_barred=True)
     elif is_late and known.recovered_at is None and after.recovered_at is not None:
         told = replace(told, is_barred=True)
@@ -125,6 +124,17 @@ def receive(
         after=contribution_of(after),
         is_late=is_late,
     )
+
+
+def _may_have_aged_out(first: Knowledge, event: SourceEvent, law: Law) -> bool:
+    """Whether an unknown checkout may be one that we have forgotten, and told of before.
+
+    So is one that was abandoned long ago; and one of which an update says that it is recovered
+    without saying when, or when it was abandoned: a recovery itself is never heard of so.
+    """
+    if first.abandoned_at is not None:
+        return later(first.abandoned_at, law.span) < event.received_at
+    return event.kind is Kind.UPDATED and event.is_status_recovered and event.recovered_at is None
 
 
 def _announce(  # noqa: PLR0913  # the law needs to see all of it

@@ -336,3 +336,16 @@ def test_an_abandonment_without_entity_is_told_and_its_content_later_is_no_chang
     assert first.after.stage is Stage.CART
     second = receive(first.checkout, KINDS["guest"], law=LAW, compare=changed_fields)
     assert second.news == ()
+
+
+def test_hearsay_of_a_recovery_without_any_date_is_not_told_for_it_may_be_old() -> None:
+    bare: dict[str, object] = {"id": CHECKOUT, "status": "RECOVERED"}
+    checkout = receive(
+        None,
+        event("recovered", bare, event_id="r", when=at(0)),
+        law=LAW,
+        compare=changed_fields,
+    )
+    assert [news.type for news in checkout.news] == [Announcement.RECOVERED]
+    again = receive(checkout.checkout, later(40, "updated", bare), law=LAW, compare=changed_fields)
+    assert again.news == ()

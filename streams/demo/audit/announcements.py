@@ -70,8 +70,11 @@ def _is_barred_from_now(step: Step, rules: Rules, *, is_late: bool) -> bool:
     if step.before is not None:
         newly_bought = step.before.recovered_at is None and step.after.recovered_at is not None
         return is_late and newly_bought
-    begun = step.after.abandoned_at
-    return is_late or (begun is not None and later(begun, rules.span) < step.event.received_at)
+    begun, event = step.after.abandoned_at, step.event
+    if begun is None:
+        is_hearsay = event.kind == "updated" and step.after.recovered_at is not None
+        return is_late or (is_hearsay and event.date("checkoutRecoveredDate") is None)
+    return is_late or later(begun, rules.span) < event.received_at
 
 
 def _open_news(step: Step, told: Sequence[str], rules: Rules) -> Iterator[tuple[str, str]]:
