@@ -54,7 +54,7 @@ def test_the_demo_ends_equal_although_each_worker_is_killed_three_times(tmp_path
     log = tmp_path / "demo.log"
     with log.open("wb") as output:
         demo = subprocess.Popen(
-            [*COMMAND, "demo", "--seconds", "45", "--json", "--data-dir", str(tmp_path / "data")],
+            [*COMMAND, "demo", "--seconds", "60", "--json", "--data-dir", str(tmp_path / "data")],
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -66,7 +66,9 @@ def test_the_demo_ends_equal_although_each_worker_is_killed_three_times(tmp_path
             victim = workers_below(demo.pid)[position]
             killed.add(victim)
             os.kill(victim, signal.SIGKILL)
-            time.sleep(2)
+            wait_until(lambda gone=victim: gone not in workers_below(demo.pid), 10)  # type: ignore[misc]  # bound now
+            announced = log.read_bytes().count(b'"announced": {"')
+            wait_until(lambda n=announced: log.read_bytes().count(b'"announced": {"') > n, 30)  # type: ignore[misc]
     code = demo.wait(150)
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     result = lines[-1]

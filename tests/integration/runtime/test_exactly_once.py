@@ -133,8 +133,9 @@ def test_kills_joins_and_leaves_lose_and_repeat_nothing(running: Run) -> None:
     second.wait()
     running.start("b", SLEEP="0.001")
     running.feed(2000)
+    restored = running.log.read_text().count("restored")
     third = running.start(None, SLEEP="0.001")
-    time.sleep(4)
+    wait_until(lambda: running.log.read_text().count("restored") >= restored + 3, 30)
     third.terminate()
     assert third.wait(10) == ExitCode.OK
     running.feed(1000)
