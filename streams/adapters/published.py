@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 #: Wix takes up to 100,000 of a line.
 _MOST_UNITS: Final = 1_000_000_000
+#: Wix's own limits; what is beyond them is not published, so that a record stays a record.
+_MOST_LINES: Final = 300
+_MOST_DISCOUNTS: Final = 100
+_MOST_ACTIVITIES: Final = 100
 _BUYER_KINDS: Final = (("memberId", "member"), ("visitorId", "visitor"), ("userId", "user"))
 
 
@@ -80,7 +84,7 @@ def checkout_url(entity: Json) -> str | None:
 def line_items(entity: Json) -> list[Json]:
     """What was in the cart. Prices are of one unit, after catalog and line discounts."""
     currency = read.text(entity, "currency")
-    return [_line_item(item, currency) for item in read.parts(entity, "lineItems")]
+    return [_line_item(item, currency) for item in read.parts(entity, "lineItems")[:_MOST_LINES]]
 
 
 def item_count(entity: Json) -> int:
@@ -91,14 +95,17 @@ def item_count(entity: Json) -> int:
 def discounts(entity: Json) -> list[Json]:
     """What was taken off, by a coupon, the merchant, or a rule of the shop."""
     currency = read.text(entity, "currency")
-    return [_discount(item, currency) for item in read.parts(entity, "appliedDiscounts")]
+    return [
+        _discount(item, currency)
+        for item in read.parts(entity, "appliedDiscounts")[:_MOST_DISCOUNTS]
+    ]
 
 
 def automation(entity: Json) -> Json:
     """What Wix Automations did. ``is_scheduled``: its newest act is a schedule, so more comes."""
     activities = [
         {"type": read.text(item, "type"), "occurred_at": read.instant(item, "createdDate")}
-        for item in read.parts(entity, "activities")
+        for item in read.parts(entity, "activities")[-_MOST_ACTIVITIES:]
     ]
     sent = [item["occurred_at"] for item in activities if item["type"] in TOUCH_TYPES]
     newest = max(

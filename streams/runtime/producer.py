@@ -104,6 +104,7 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
             "delivery.report.only.error": True,
             "on_delivery": self._on_delivery,
             "error_cb": self._on_error,
+            "message.max.bytes": self.settings.largest_message,
             "queue.buffering.max.messages": 500_000,
             "queue.buffering.max.kbytes": 1_048_576,
             "transactional.id": self.transactional_id,

@@ -26,6 +26,7 @@ class RuntimeSettings:
         commit_limit_seconds: longest sending of offsets, and longest commit.
         batch: most records in one fetch.
         linger_ms: the producer waits so long to fill a batch.
+        largest_message: bytes of the largest record; the topics' max.message.bytes decide.
     """
 
     client: ClientConfig
@@ -41,3 +42,4 @@ class RuntimeSettings:
     commit_limit_seconds: float = 20.0
     batch: int = 1000
     linger_ms: int = 5
+    largest_message: int = 2_097_152

@@ -163,6 +163,16 @@ def test_an_unreadable_entity_is_a_dead_letter_and_the_stream_goes_on(whole: Who
     assert headers["dead_letter_stage"] == b"track-checkouts"
 
 
+def test_an_entity_beyond_all_of_wixs_limits_is_told_and_the_stream_goes_on(whole: Whole) -> None:
+    checkout = str(uuid.uuid4())
+    lines = [MAXIMAL["lineItems"][0]] * 300 + [{}] * 20_000
+    body = {**MAXIMAL, "lineItems": lines, "unknown": "x" * 150_000}
+    whole.post(checkout, "created", dated(body, NOW, NOW))
+    (value,) = whole.wait_for(checkout, "abandoned")
+    assert len(value["line_items"]) == 300
+    assert value["item_count"] == 900
+
+
 def test_the_newest_rates_of_the_site_count_what_was_posted(whole: Whole) -> None:
     def newest() -> dict[str, Any]:
         found = {}
