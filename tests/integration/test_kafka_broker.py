@@ -65,27 +65,34 @@ def wait_for_replicas(servers: str, count: int) -> None:
 
 
 def produce(servers: str, value: bytes) -> None:
-    producer = Producer({"bootstrap.servers": servers, "acks": "all", **IMPATIENT})
-    failures: list[object] = []
-    producer.produce(TOPIC, value, on_delivery=lambda error, _: failures.append(error))
-    producer.flush(30)
-    assert failures == [None]
+    """Until all in-sync replicas have it; perhaps more than once."""
+
+    def is_delivered() -> bool:
+        producer = Producer({"bootstrap.servers": servers, "acks": "all", **IMPATIENT})
+        outcomes: list[object] = []
+        producer.produce(TOPIC, value, on_delivery=lambda error, _: outcomes.append(error))
+        producer.flush(10)
+        return outcomes == [None]
+
+    wait_until(is_delivered, 60)
 
 
 def read(servers: str, count: int) -> list[bytes | None]:
+    """That many different values, in the order in which they first came."""
     consumer = Consumer(
         {"bootstrap.servers": servers, "group.id": "reader", "auto.offset.reset": "earliest"}
     )
     consumer.subscribe([TOPIC])
-    found: list[bytes | None] = []
+    found: dict[bytes | None, None] = {}
 
     def is_enough() -> bool:
-        found.extend(message.value() for message in consumer.consume(count, 0.1))
+        records = [m for m in consumer.consume(count, 0.1) if m.error() is None]
+        found.update((record.value(), None) for record in records)
         return len(found) >= count
 
-    wait_until(is_enough, 30, lambda: f"read {found}")
+    wait_until(is_enough, 30, lambda: f"read {list(found)}")
     consumer.close()
-    return found
+    return list(found)
 
 
 def start_parent(directory: Path, env: dict[str, str]) -> subprocess.Popen[str]:
