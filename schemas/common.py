@@ -62,14 +62,18 @@ def check_written(adapter: TypeAdapter[Model], value: bytes) -> Model:
     """
     data = json.loads(value)
     model = adapter.validate_python(data, strict=True)
-    unknown = list(_beyond(data, adapter.dump_python(model, mode="json", by_alias=True)))
+    whole = adapter.dump_python(model, mode="json", by_alias=True)
+    unknown = list(_beyond(data, whole))
     if unknown:
         raise ValueError(f"not in the contract: {', '.join(unknown)}")
+    missing = list(_beyond(whole, data))
+    if missing:
+        raise ValueError(f"left out: {', '.join(missing)}")
     return model
 
 
 def _beyond(data: Any, known: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401  # JSON
-    """Paths of the fields in ``data`` that a model did not keep."""
+    """Paths of the fields that ``data`` has and ``known`` has not."""
     if isinstance(data, dict) and isinstance(known, dict):
         for name, value in data.items():
             if name in known:

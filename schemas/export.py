@@ -1,8 +1,12 @@
-"""Writes the JSON Schemas (2020-12) of the contracts: ``python -m schemas.export``."""
+"""Writes the JSON Schemas (2020-12) of the contracts: ``python -m schemas.export``.
+
+With ``--release 1.2.0`` it keeps them as released: later ones are compared with these.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ from .lifecycle import LIFECYCLE
 from .source import SourceEventV1
 
 DIRECTORY = Path(__file__).with_name("json")
+RELEASED = Path(__file__).with_name("released")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -26,13 +31,23 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     }
 
 
-def main() -> None:
+def write(directory: Path) -> None:
     """Write one file a topic."""
-    DIRECTORY.mkdir(exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     for name, schema in json_schemas().items():
         text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-        (DIRECTORY / f"{name}.json").write_text(text, "utf-8")
+        (directory / f"{name}.json").write_text(text, "utf-8")
+
+
+def main(arguments: list[str]) -> None:
+    """Write the current schemas, or keep them under a version."""
+    if arguments[:1] == ["--release"] and len(arguments) == 2:  # noqa: PLR2004  # option and version
+        write(RELEASED / arguments[1])
+    elif arguments:
+        sys.exit("usage: python -m schemas.export [--release VERSION]")
+    else:
+        write(DIRECTORY)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
