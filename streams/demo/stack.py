@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _READY_SECONDS: Final = 40.0
 _LOOK_SECONDS: Final = 0.05
 _STOP_SECONDS: Final = 5.0
+_KAFKA_STOP_SECONDS: Final = 4.0
 
 
 class StackError(Exception):
@@ -134,7 +135,7 @@ class Stack:
         stop_all(running, grace_seconds=_STOP_SECONDS)
         self.services.clear()
         if self._kafka is not None:
-            self._kafka.stop()
+            self._kafka.stop(grace_seconds=_KAFKA_STOP_SECONDS)
             self._kafka = None
         self._cleanup.close()
 
