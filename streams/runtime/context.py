@@ -1,31 +1,46 @@
-"""Which event the running agent is in the middle of."""
+"""Which event the running agent is in the middle of, and what it has done so far.
+
+Invariant: ``event`` is None between events, so nothing can join a transaction by accident.
+"""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from streams.runtime.delivery import BatchStream
+#: The positional arguments of ``confluent_kafka.Producer.produce``.
+Record = tuple[Any, ...]
 
-#: The stream whose agent runs in this task; its ``event`` is the one in progress.
-current_stream: ContextVar[BatchStream | None] = ContextVar("current_stream", default=None)
+
+class EventScope:
+    """An agent's event in progress: its partition, and the records that it sends or changes."""
+
+    __slots__ = ("event", "partition", "records")
+
+    def __init__(self) -> None:
+        self.event: object | None = None
+        self.partition = -1
+        self.records: list[Record] = []
+
+
+#: The scope of the agent that runs in this task.
+current_scope: ContextVar[EventScope | None] = ContextVar("current_scope", default=None)
 
 
 class OutsideEventError(RuntimeError):
     """Something that belongs to an event's transaction was done outside any event."""
 
 
-def event_in_progress(what: str) -> BatchStream:
-    """The stream of the event in progress.
+def event_in_progress(what: str) -> EventScope:
+    """The scope of the event in progress.
 
     Raises:
         OutsideEventError: there is none; ``what`` was attempted from a timer, a task or a thread.
     """
-    stream = current_stream.get()
-    if stream is None or stream.event is None:
+    scope = current_scope.get()
+    if scope is None or scope.event is None:
         raise OutsideEventError(
             f"{what} outside an event: it would belong to no transaction. Do it in the body of "
             "an agent's loop, or use a producer of your own."
         )
-    return stream
+    return scope

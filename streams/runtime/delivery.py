@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from faust.streams import Stream, _current_event
 from faust.types.tuples import TP
 
-from streams.runtime.context import current_stream
+from streams.runtime.context import EventScope, current_scope
 from streams.runtime.exits import ExitCode, die
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-
-    from streams.runtime.topic import Record
 
 _IDLE_SECONDS = 1.0
 _BACKLOG_LIMIT = 20_000
@@ -86,9 +84,7 @@ class TopicQueue:
 class BatchStream(Stream):  # type: ignore[misc]  # Faust is untyped here
     """Faust's stream, fed with batches. One agent a topic, concurrency 1, bytes."""
 
-    event: RuntimeEvent | None = None
-    partition: int = -1
-    records: list[Record]
+    scope: EventScope
 
     async def events(self) -> AsyncIterator[RuntimeEvent]:
         """The events of the topic, one by one; see the module's docstring."""
@@ -96,12 +92,12 @@ class BatchStream(Stream):  # type: ignore[misc]  # Faust is untyped here
         if not topics or len(topics) != 1 or self._processors or self.combined:
             die(ExitCode.STARTUP_CHECK_FAILED, "a stream must be of one topic", stream=str(self))
         self._finalized = True
-        started = await self.maybe_start()
+        await self.maybe_start()
         consumer = self.app.consumer
+        self.scope = scope = EventScope()
         queue: TopicQueue = consumer.queue_for(topics[0], self)
-        self.records = []
-        current_stream.set(self)
-        _current_event.set(lambda: self.event)
+        current_scope.set(scope)
+        _current_event.set(lambda: scope.event)
         try:
             while not self.should_stop:
                 batch = await self._next_batch(queue)
@@ -111,7 +107,7 @@ class BatchStream(Stream):  # type: ignore[misc]  # Faust is untyped here
                     yield event
                 consumer.after_batch()
         finally:
-            self._end(started=started)
+            self._end()
 
     def __aiter__(self) -> AsyncIterator[bytes | None]:
         async def values() -> AsyncIterator[bytes | None]:
@@ -137,7 +133,7 @@ class BatchStream(Stream):  # type: ignore[misc]  # Faust is untyped here
         return batch
 
     def _deliver(self, batch: Batch, topic: str) -> Iterator[RuntimeEvent]:
-        consumer, release = self.app.consumer, self.app.producer.release
+        consumer, release, scope = self.app.consumer, self.app.producer.release, self.scope
         committer, expected, epoch = consumer.committer, consumer.expected, batch.epoch
         positions = committer.positions
         partitions: dict[int, TP] = {}
@@ -156,13 +152,13 @@ class BatchStream(Stream):  # type: ignore[misc]  # Faust is untyped here
                     offset=offset,
                     expected=expected[tp],
                 )
-            self.event = event = RuntimeEvent(raw, topic, number, offset)
-            self.partition = number
+            scope.event = event = RuntimeEvent(raw, topic, number, offset)
+            scope.partition = number
             yield event
-            self.event = None  # finished: its records and its position, in this very tick
-            if self.records:
-                release(self.records)
-                self.records.clear()
+            scope.event = None  # finished: its records and its position, in this very tick
+            if scope.records:
+                release(scope.records)
+                scope.records.clear()
             expected[tp] = positions[tp] = offset + 1
             committer.events_since += 1
         if epoch == consumer.epoch:
@@ -171,17 +167,17 @@ class BatchStream(Stream):  # type: ignore[misc]  # Faust is untyped here
                 if offset > expected.get(tp, -1):
                     expected[tp] = positions[tp] = offset
 
-    def _end(self, *, started: bool) -> None:
-        if self.event is not None:
-            self.records.clear()
-            self.event = None
+    def _end(self) -> None:
+        scope = self.scope
+        if scope.event is not None:
+            scope.records.clear()
+            scope.event = None
             if not self.app.should_stop:
                 self.app.producer.abort()
                 die(
                     ExitCode.AGENT_FAILED,
                     "an agent ended inside an event",
                     topic=str(self.channel),
-                    partition=self.partition,
+                    partition=scope.partition,
                 )
         self._channel_stop_iteration(self.channel)
-        del started

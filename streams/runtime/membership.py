@@ -103,7 +103,7 @@ class GroupConsumer(UnusedInterface):
         queue = self.queues.get(topic)
         if queue is None:
             queue = self.queues[topic] = TopicQueue(stream)
-        elif queue.stream is not stream and queue.stream.event is not None:
+        elif queue.stream is not stream and queue.stream.scope.event is not None:
             self.app.producer.abort()
             die(ExitCode.AGENT_FAILED, "an agent ended inside an event", topic=topic)
         queue.stream = stream
@@ -209,7 +209,7 @@ class GroupConsumer(UnusedInterface):
             self._taken += sum(len(batch.messages) for batch in queue.batches)
             queue.batches.clear()
         deadline = time.monotonic() + self.settings.revoke_wait_seconds
-        while any(queue.stream.event is not None for queue in self.queues.values()):
+        while any(queue.stream.scope.event is not None for queue in self.queues.values()):
             if time.monotonic() > deadline:
                 self.app.producer.abort()
                 die(ExitCode.EVENT_TOO_SLOW, "an event was in progress when its partition went")

@@ -27,8 +27,8 @@ from streams.runtime.topic import put
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from streams.runtime.context import Record
     from streams.runtime.settings import RuntimeSettings
-    from streams.runtime.topic import Record
 
 log = structlog.get_logger(__name__)
 

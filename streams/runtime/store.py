@@ -12,7 +12,7 @@ from typing import Any
 import faust
 from faust.tables.manager import TableManager as FaustTableManager
 
-from streams.runtime.context import current_stream, event_in_progress
+from streams.runtime.context import current_scope, event_in_progress
 
 Store = dict[bytes, bytes]
 
@@ -32,10 +32,10 @@ class RuntimeTable(faust.Table):  # type: ignore[misc]  # Faust is untyped here
         self.changelog = self.changelog_topic.get_topic_name()
 
     def _in_partition(self) -> Store | None:
-        stream = current_stream.get()
-        if stream is not None and stream.event is not None:
-            return self.stores[stream.partition]
-        return None
+        scope = current_scope.get()
+        if scope is None or scope.event is None:
+            return None
+        return self.stores[scope.partition]
 
     def get(self, key: bytes, default: Any = None) -> Any:  # noqa: ANN401  # as dict.get
         """The value of a key, or the default."""
@@ -54,14 +54,14 @@ class RuntimeTable(faust.Table):  # type: ignore[misc]  # Faust is untyped here
         return isinstance(key, bytes) and self.get(key) is not None
 
     def __setitem__(self, key: bytes, value: bytes) -> None:
-        stream = event_in_progress("a change of a table")
-        stream.records.append((self.changelog, value, key, stream.partition))
-        self.stores[stream.partition][key] = value
+        scope = event_in_progress("a change of a table")
+        scope.records.append((self.changelog, value, key, scope.partition))
+        self.stores[scope.partition][key] = value
 
     def __delitem__(self, key: bytes) -> None:
-        stream = event_in_progress("a change of a table")
-        del self.stores[stream.partition][key]
-        stream.records.append((self.changelog, None, key, stream.partition))
+        scope = event_in_progress("a change of a table")
+        del self.stores[scope.partition][key]
+        scope.records.append((self.changelog, None, key, scope.partition))
 
     def __iter__(self) -> Iterator[bytes]:
         store = self._in_partition()

@@ -11,9 +11,6 @@ from streams.runtime.context import event_in_progress
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-#: The positional arguments of ``confluent_kafka.Producer.produce``.
-Record = tuple[Any, ...]
-
 
 def put(  # the parts of a record
     topic: str,
