@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.processes import is_running
 from tests.support.services import status, wait_until
 from tests.support.signing import public_pem
 
@@ -26,14 +27,6 @@ def children_of(pid: int) -> list[int]:
     path = Path(f"/proc/{pid}/task/{pid}/children")
     found = [int(child) for child in path.read_text().split()] if path.exists() else []
     return [*found, *(grandchild for child in found for grandchild in children_of(child))]
-
-
-def is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
 
 
 def workers_below(pid: int) -> list[int]:
