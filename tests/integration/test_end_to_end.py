@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.error
 import urllib.request
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -48,12 +49,17 @@ class Whole:
             eventType=f"wix.ecom.v1.abandoned_checkout_{slug}",
             accountInfo={"accountId": "acc-1", "siteId": "site-1"},
         )
-        request = urllib.request.Request(
-            self.stack.ingress_url, sign({"data": data}).encode(), method="POST"
-        )
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            assert answer.status == 200
+        token = sign({"data": data}).encode()
+        wait_until(lambda: self._send(token) == 200, 30)  # a busy machine may be told to come back
         return event_id
+
+    def _send(self, body: bytes) -> int:
+        request = urllib.request.Request(self.stack.ingress_url, body, method="POST")
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
 
     def told(self, checkout: str) -> list[dict[str, Any]]:
         """Lifecycle events of a checkout so far, each valid by the strict contract."""
@@ -165,7 +171,7 @@ def test_an_unreadable_entity_is_a_dead_letter_and_the_stream_goes_on(whole: Who
 
 def test_an_entity_beyond_all_of_wixs_limits_is_told_and_the_stream_goes_on(whole: Whole) -> None:
     checkout = str(uuid.uuid4())
-    lines = [MAXIMAL["lineItems"][0]] * 300 + [{}] * 20_000
+    lines = [MAXIMAL["lineItems"][0]] * 300 + [{}] * 5_000
     body = {**MAXIMAL, "lineItems": lines, "unknown": "x" * 150_000}
     whole.post(checkout, "created", dated(body, NOW, NOW))
     (value,) = whole.wait_for(checkout, "abandoned")
