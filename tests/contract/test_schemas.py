@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import subprocess
 import sys
 import uuid
 import zipfile
@@ -24,6 +23,7 @@ from schemas.source import read_source
 from streams.adapters import lifecycle as writer
 from streams.worker import measuring, tracking
 from tests.support import examples
+from tests.support.uv import run_uv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -345,16 +345,7 @@ def test_the_package_needs_pydantic_and_python_3_10_only(file: Path) -> None:
 
 
 def test_a_built_wheel_holds_the_table_the_schemas_and_the_examples(tmp_path: Path) -> None:
-    answer = subprocess.run(
-        [
-            str(Path(sys.executable).with_name("uv")),
-            *("build", "--quiet", "--wheel", "--out-dir", str(tmp_path), str(ROOT)),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    answer = run_uv(["build", "--quiet", "--wheel", "--out-dir", str(tmp_path), str(ROOT)])
     assert answer.returncode == 0, answer.stderr
     [wheel] = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:

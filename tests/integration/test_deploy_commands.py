@@ -26,6 +26,7 @@ from tests.support import deployments
 from tests.support.deployments import ROOT, Command
 from tests.support.services import status, wait_until
 from tests.support.signing import public_pem
+from tests.support.uv import run_uv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kafka
 
 IMAGE_PREFIX = "/opt/checkout-recovery"
-UV = Path(sys.executable).with_name("uv")
 
 
 @pytest.fixture(scope="module")
@@ -56,15 +56,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     ROOT / name, source / (Path(name).name if destination == "./" else destination)
                 )
         elif line.name == "RUN" and line.text.startswith("uv "):
-            answer = subprocess.run(
-                [str(UV), *shlex.split(line.text)[1:]],
-                cwd=source,
-                env=env,
-                capture_output=True,
-                text=True,
-                timeout=300,
-                check=False,
-            )
+            answer = run_uv(shlex.split(line.text)[1:], cwd=source, env=env)
             assert answer.returncode == 0, answer.stderr
     shutil.rmtree(source)
     return target
