@@ -128,7 +128,7 @@ def test_kills_joins_and_leaves_lose_and_repeat_nothing(running: Run) -> None:
     running.start("a", SLEEP="0.001")
     second = running.start("b", SLEEP="0.001")
     running.feed(3000)
-    wait_until(lambda: running.outputs() > 200, 30, running.log.read_text)
+    wait_until(lambda: running.outputs() > 200, 60, running.log.read_text)
     second.kill()
     second.wait()
     running.start("b", SLEEP="0.001")
@@ -146,7 +146,7 @@ def test_kills_joins_and_leaves_lose_and_repeat_nothing(running: Run) -> None:
 def test_a_paused_worker_that_wakes_up_overwrites_nothing(running: Run) -> None:
     zombie = running.start(None, SLEEP="0.002")
     running.feed(2000)
-    wait_until(lambda: running.outputs() > 100, 30, running.log.read_text)
+    wait_until(lambda: running.outputs() > 100, 60, running.log.read_text)
     zombie.send_signal(signal.SIGSTOP)
     running.start(None)
     running.feed(500)
@@ -176,7 +176,7 @@ def test_a_worker_stopped_between_offsets_and_commit_is_fenced(
 def test_a_restart_with_the_same_slot_takes_over_at_once(running: Run) -> None:
     first = running.start("a", SLEEP="0.001")
     running.feed(1000)
-    wait_until(lambda: running.outputs() > 50, 30, running.log.read_text)
+    wait_until(lambda: running.outputs() > 50, 60, running.log.read_text)
     first.kill()
     first.wait()
     running.start("a")
