@@ -28,10 +28,15 @@ def dead_letter_headers(
 
     A record that is dead-lettered again keeps only the newest reason.
     """
-    headers = [(name, value) for name, value in original if not name.startswith(_PREFIX)]
+    headers = without_reason(original)
     added = {"reason": reason, "stage": stage, "time": format_instant(at)}
     if position is not None:
         topic, partition, offset = position
         added.update(topic=topic, partition=str(partition), offset=str(offset))
     headers.extend((_PREFIX + name, value.encode()) for name, value in added.items())
     return headers
+
+
+def without_reason(headers: Iterable[tuple[str, bytes | None]]) -> list[tuple[str, bytes | None]]:
+    """The headers that the record had before it was dead-lettered."""
+    return [(name, value) for name, value in headers if not name.startswith(_PREFIX)]

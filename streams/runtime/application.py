@@ -6,7 +6,7 @@ import asyncio
 import gc
 import signal
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import faust
 import structlog
@@ -50,6 +50,11 @@ class RuntimeApp(faust.App):  # type: ignore[misc]  # Faust is untyped here
     #: Whether the state of the assigned partitions is in place; may be read from any thread.
     is_ready = False
 
+    def abandon(self, code: ExitCode, reason: str, **fields: object) -> NoReturn:
+        """Abort the open transaction and end the process: nothing of it is committed."""
+        self.producer.abort()
+        die(code, reason, **fields)
+
     async def _on_agent_error(self, agent: Any, error: BaseException) -> None:  # noqa: ANN401  # Faust's signature
         """Nothing of the event is committed. The message may hold a payload: it is not logged."""
         frames = traceback.extract_tb(error.__traceback__)
@@ -59,8 +64,7 @@ class RuntimeApp(faust.App):  # type: ignore[misc]  # Faust is untyped here
             error=type(error).__name__,
             at=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
         )
-        self.producer.abort()
-        die(ExitCode.AGENT_FAILED, "an agent raised an exception", agent=agent.name)
+        self.abandon(ExitCode.AGENT_FAILED, "an agent raised an exception", agent=agent.name)
 
 
 def make_app(settings: RuntimeSettings) -> RuntimeApp:

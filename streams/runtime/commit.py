@@ -49,7 +49,8 @@ class Committer:
     """Commits what the streams have finished.
 
     ``positions`` maps a source partition to the offset after its last finished event; streams
-    write it, each commit takes it.
+    write it, each commit takes it. ``muted_until`` maps those whose state is being rebuilt to the
+    offset from which on events are new.
     """
 
     def __init__(self, app: Any) -> None:  # noqa: ANN401  # a Faust app
@@ -57,6 +58,7 @@ class Committer:
         self.group_metadata: Any = None
         self.positions: dict[TP, int] = {}
         self.committed: dict[TP, int] = {}
+        self.muted_until: dict[TP, int] = {}
         self.events_since = 0
         self.is_due = asyncio.Event()
         self.statistics = CommitStatistics()
@@ -78,28 +80,44 @@ class Committer:
             self.statistics.events += self.events_since
             self.events_since = 0
             taken = dict(self.positions)
+            offsets = self._offsets(taken, producer)
             self.positions.clear()
             producer.is_committing = True
             metadata = self.group_metadata
             started = time.monotonic()
-            await producer.in_thread(lambda: self._transact(producer, taken, metadata))
+            await producer.in_thread(lambda: self._transact(producer, offsets, metadata))
             producer.is_committing = False
             producer.drain()
             self.committed.update(taken)
+            self._unmute(taken)
             self.statistics.add(time.monotonic() - started)
             return True
+
+    def _offsets(
+        self, positions: dict[TP, int], producer: TransactionalProducer
+    ) -> list[TopicPartition]:
+        """The positions, each with its note: the changelogs' ends at this very cut."""
+        found = []
+        for tp, offset in positions.items():
+            until = self.muted_until.get(tp, 0)
+            note = producer.extents.note(tp.partition, until if offset < until else None)
+            found.append(TopicPartition(tp.topic, tp.partition, offset, note))
+        return found
+
+    def _unmute(self, committed: dict[TP, int]) -> None:
+        for tp, offset in committed.items():
+            if tp in self.muted_until and offset >= self.muted_until[tp]:
+                del self.muted_until[tp]
+                log.info("state_rebuilt", partition=str(tp))
 
     def _transact(
         self,
         producer: TransactionalProducer,
-        positions: dict[TP, int],
+        offsets: list[TopicPartition],
         metadata: Any,  # noqa: ANN401  # librdkafka's opaque object
     ) -> None:
         settings, watchdog = producer.settings, self._app.watchdog
         librdkafka = producer.librdkafka
-        offsets = [
-            TopicPartition(tp.topic, tp.partition, offset) for tp, offset in positions.items()
-        ]
         with watchdog.limit("flush", settings.flush_limit_seconds):
             while librdkafka.flush(1.0):
                 pass

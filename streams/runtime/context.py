@@ -13,13 +13,17 @@ Record = tuple[Any, ...]
 
 
 class EventScope:
-    """An agent's event in progress: its partition, and the records that it sends or changes."""
+    """An agent's event in progress: its partition, and the records that it sends or changes.
 
-    __slots__ = ("event", "partition", "records")
+    ``is_muted``: the event was processed before and only rebuilds state, so its sends are dropped.
+    """
+
+    __slots__ = ("event", "is_muted", "partition", "records")
 
     def __init__(self) -> None:
         self.event: object | None = None
         self.partition = -1
+        self.is_muted = False
         self.records: list[Record] = []
 
 

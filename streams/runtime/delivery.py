@@ -135,7 +135,7 @@ class BatchStream(Stream):  # type: ignore[misc]  # Faust is untyped here
     def _deliver(self, batch: Batch, topic: str) -> Iterator[RuntimeEvent]:
         consumer, release, scope = self.app.consumer, self.app.producer.release, self.scope
         committer, expected, epoch = consumer.committer, consumer.expected, batch.epoch
-        positions = committer.positions
+        positions, muted_until = committer.positions, committer.muted_until
         partitions: dict[int, TP] = {}
         for raw in batch.messages:
             if epoch != consumer.epoch:  # revoked while the agent awaited
@@ -154,6 +154,7 @@ class BatchStream(Stream):  # type: ignore[misc]  # Faust is untyped here
                 )
             scope.event = event = RuntimeEvent(raw, topic, number, offset)
             scope.partition = number
+            scope.is_muted = bool(muted_until) and offset < muted_until.get(tp, 0)
             yield event
             scope.event = None  # finished: its records and its position, in this very tick
             if scope.records:
@@ -173,8 +174,7 @@ class BatchStream(Stream):  # type: ignore[misc]  # Faust is untyped here
             scope.records.clear()
             scope.event = None
             if not self.app.should_stop:
-                self.app.producer.abort()
-                die(
+                self.app.abandon(
                     ExitCode.AGENT_FAILED,
                     "an agent ended inside an event",
                     topic=str(self.channel),

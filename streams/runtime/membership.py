@@ -104,8 +104,7 @@ class GroupConsumer(UnusedInterface):
         if queue is None:
             queue = self.queues[topic] = TopicQueue(stream)
         elif queue.stream is not stream and queue.stream.scope.event is not None:
-            self.app.producer.abort()
-            die(ExitCode.AGENT_FAILED, "an agent ended inside an event", topic=topic)
+            self.app.abandon(ExitCode.AGENT_FAILED, "an agent ended inside an event", topic=topic)
         queue.stream = stream
         return queue
 
@@ -174,6 +173,7 @@ class GroupConsumer(UnusedInterface):
             tables[changelog].stores[number] = store
         offsets = restore.offsets or {}
         self.expected = {TP(*p): max(0, offset) for p, offset in offsets.items()}
+        self._begin_rebuild(restore)
         self.epoch += 1
         self.last_restore = (restore.records, restore.seconds)
         self.app._assignment = self.assignment()  # noqa: SLF001  # what Faust's own consumer sets
@@ -188,6 +188,19 @@ class GroupConsumer(UnusedInterface):
             seconds=round(restore.seconds, 3),
             partitions=len(restore.sources),
         )
+
+    def _begin_rebuild(self, restore: Restore) -> None:
+        """Follow the changelogs; where one was lost, empty it and commit the way back, at once."""
+        committer, producer = self.committer, self.app.producer
+        producer.extents.restored(restore.starts, restore.ends)
+        committer.muted_until.clear()
+        committer.muted_until.update({TP(*p): n for p, n in restore.muted_until.items()})
+        emptied = {number for _, number in restore.leftovers}
+        for (changelog, number), keys in restore.leftovers.items():
+            producer.release([(changelog, None, key, number) for key in keys])
+        for tp in self.expected:
+            if tp.partition in emptied:
+                committer.positions[tp] = self.expected[tp]
 
     async def _on_revoked(self) -> None:
         started = time.monotonic()
@@ -211,11 +224,13 @@ class GroupConsumer(UnusedInterface):
         deadline = time.monotonic() + self.settings.revoke_wait_seconds
         while any(queue.stream.scope.event is not None for queue in self.queues.values()):
             if time.monotonic() > deadline:
-                self.app.producer.abort()
-                die(ExitCode.EVENT_TOO_SLOW, "an event was in progress when its partition went")
+                self.app.abandon(
+                    ExitCode.EVENT_TOO_SLOW, "an event was in progress when its partition went"
+                )
             await asyncio.sleep(0.001)
         await self.committer.commit()
         self.committer.positions.clear()
+        self.committer.muted_until.clear()
         self.expected.clear()
         self._highs.clear()
 
@@ -420,8 +435,9 @@ class GroupConsumer(UnusedInterface):
         consumer.unassign()
 
     def _lose(self, _consumer: object, partitions: list[TopicPartition]) -> None:
-        self.app.producer.abort()
-        die(ExitCode.MEMBERSHIP_LOST, "the group took the partitions away", count=len(partitions))
+        self.app.abandon(
+            ExitCode.MEMBERSHIP_LOST, "the group took the partitions away", count=len(partitions)
+        )
 
 
 def generation_of(metadata: Any) -> int:  # noqa: ANN401  # librdkafka's opaque object

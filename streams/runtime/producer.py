@@ -22,6 +22,7 @@ from faust.types.tuples import TP, RecordMetadata
 from mode import Service
 
 from streams.runtime.exits import ExitCode, die
+from streams.runtime.extents import Extents
 from streams.runtime.topic import put
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
         self.buffer.app = self.app
         self.settings: RuntimeSettings = self.app.runtime
         self.backlog: deque[Record] = deque()
+        self.extents = Extents()
         self.is_committing = False
         self.is_aborting = False
         self._pool = ThreadPoolExecutor(1, "transactions")
@@ -161,12 +163,15 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
 
     def release(self, records: Iterable[Record]) -> None:
         """Produce the records of a finished event, or keep them for the next transaction."""
+        pending, written = list(records), self.extents.written
+        for record in pending:
+            if record[3] >= 0:  # its partition is given: a changelog's
+                written[record[0], record[3]] += 1
         if self.is_committing or self.backlog:
-            self.backlog.extend(records)
+            self.backlog.extend(pending)
             if not self.is_committing:
                 self.drain()
             return
-        pending = list(records)
         done = 0
         produce = self.librdkafka.produce
         try:

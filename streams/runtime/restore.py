@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 from confluent_kafka import (
+    OFFSET_BEGINNING,
     Consumer,
     ConsumerGroupTopicPartitions,
     IsolationLevel,
@@ -26,6 +27,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from streams.runtime.exits import ExitCode, die
+from streams.runtime.extents import Note, Partition, lost_changelogs
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
     from streams.runtime.store import RuntimeTable, Store
 
 log = structlog.get_logger(__name__)
-
-Partition = tuple[str, int]
 
 _DEFINITE: Final = frozenset(
     {
@@ -61,14 +61,20 @@ class Restore:
         self.sources = sources
         self.offsets: dict[Partition, int] | None = None
         self.stores: dict[Partition, Store] = {}
+        #: Sources whose state is being rebuilt, and the offset from which on events are new.
+        self.muted_until: dict[Partition, int] = {}
+        #: Keys in what is left of lost changelogs; they have to go before the rebuild begins.
+        self.leftovers: dict[Partition, list[bytes]] = {}
+        self.starts: dict[Partition, int] = {}
+        self.ends: dict[Partition, int] = {}
         self.records = 0
         self.seconds = 0.0
         self._settings = settings
         self._changelogs = {table.changelog for table in tables}
         self._admin = AdminClient({**settings.client, "log_level": 3})
         self._reader: Consumer | None = None
-        self._ends: dict[Partition, int] = {}
-        self._starts: dict[Partition, int] = {}
+        self._notes: dict[Partition, Note] = {}
+        self._rebuilt: set[int] = set()
         self._left: set[Partition] = set()
         self._started = time.monotonic()
         self._told = self._started
@@ -107,6 +113,9 @@ class Restore:
             unstable = [item.error for item in found if item.error]
             if not unstable:
                 self.offsets = {(item.topic, item.partition): item.offset for item in found}
+                self._notes = {
+                    (item.topic, item.partition): Note.decode(item.metadata) for item in found
+                }
                 return
             reason = str(unstable[0])
         except KafkaException as error:
@@ -121,14 +130,15 @@ class Restore:
         partitions = [(topic, number) for topic in sorted(self._changelogs) for number in numbers]
         self.stores = {partition: {} for partition in partitions}
         try:
-            self._ends = self._list_offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-            self._starts = self._list_offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+            self.ends = self._list_offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+            self.starts = self._list_offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         except KafkaException as error:
             if not error.args[0].retriable():
                 die(ExitCode.RESTORE_FAILED, "a changelog can't be read", error=str(error))
             time.sleep(2 * _STEP_SECONDS)
             return False
-        self._left = {p for p in partitions if self._ends[p] > self._starts[p]}
+        self._look_for_losses()
+        self._left = {p for p in partitions if self.ends[p] > self.starts[p]}
         if not self._left:
             self._finish()
             return True
@@ -149,8 +159,35 @@ class Restore:
                 "log_level": 3,
             }
         )
-        self._reader.assign([TopicPartition(*p, self._starts[p]) for p in sorted(self._left)])
+        self._reader.assign([TopicPartition(*p, self.starts[p]) for p in sorted(self._left)])
         return False
+
+    def _look_for_losses(self) -> None:
+        """Refuse what is left of a lost changelog, or begin its partition anew from the sources."""
+        offsets = self.offsets or {}
+        lost = lost_changelogs(self._notes, self.starts, self.ends)
+        if lost and not self._settings.rebuild_lost_state:
+            die(
+                ExitCode.CHANGELOG_LOST,
+                "a changelog holds less than was committed with it: state would begin half empty",
+                changelogs={f"{topic}-{number}": how for (topic, number), how in lost.items()},
+                mend="start once with --rebuild-state-from-source: the state is made anew out of "
+                "the source topics, and nothing is sent again",
+            )
+        self._rebuilt = {number for _, number in lost}
+        for source, offset in offsets.items():
+            until = self._notes[source].until  # of a rebuild that was interrupted
+            if source[1] in self._rebuilt:
+                until = max(until or 0, offset)
+                offsets[source] = OFFSET_BEGINNING
+            if until is not None and until > 0:
+                self.muted_until[source] = until
+        if self.muted_until:
+            log.warning(
+                "rebuilding_state",
+                lost=[f"{topic}-{number}" for topic, number in sorted(lost)],
+                until={f"{topic}-{n}": until for (topic, n), until in self.muted_until.items()},
+            )
 
     def _list_offsets(self, partitions: list[Partition], spec: OffsetSpec) -> dict[Partition, int]:
         answers = self._admin.list_offsets(
@@ -184,7 +221,7 @@ class Restore:
     def _on_error(self, message: Message, error: KafkaError) -> None:
         partition = (message.topic() or "", message.partition() or 0)
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's public code
-            if (message.offset() or 0) >= self._ends[partition]:
+            if (message.offset() or 0) >= self.ends[partition]:
                 self._left.discard(partition)
         elif error.fatal() or error.code() in _DEFINITE:
             die(
@@ -197,6 +234,10 @@ class Restore:
             log.warning("restore_retries", partition=str(partition), error=error.name())
 
     def _finish(self) -> None:
+        for partition in self.stores:
+            if partition[1] in self._rebuilt:
+                self.leftovers[partition] = list(self.stores[partition])
+                self.stores[partition] = {}
         self.seconds = time.monotonic() - self._started
         if self.records > _BIG:
             gc.collect()

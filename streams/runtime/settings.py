@@ -27,6 +27,8 @@ class RuntimeSettings:
         batch: most records in one fetch.
         linger_ms: the producer waits so long to fill a batch.
         largest_message: bytes of the largest record; the topics' max.message.bytes decide.
+        rebuild_lost_state: where a changelog was lost, make the state anew out of the sources,
+            sending nothing again, instead of refusing to start.
     """
 
     client: ClientConfig
@@ -43,3 +45,4 @@ class RuntimeSettings:
     batch: int = 1000
     linger_ms: int = 5
     largest_message: int = 2_097_152
+    rebuild_lost_state: bool = False

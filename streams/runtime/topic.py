@@ -21,13 +21,16 @@ def put(  # the parts of a record
     timestamp: float | None = None,
     headers: Any = None,  # noqa: ANN401  # a mapping or pairs
 ) -> None:
-    """Add a record to the event in progress.
+    """Add a record to the event in progress; while state is rebuilt, drop it.
 
     Raises:
         OutsideEventError: there is no event in progress.
     """
+    scope = event_in_progress("a send")
+    if scope.is_muted:
+        return
     pairs = list(headers.items() if hasattr(headers, "items") else headers) if headers else None
-    event_in_progress("a send").records.append(
+    scope.records.append(
         (
             topic,
             value,

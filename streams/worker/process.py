@@ -35,7 +35,9 @@ _REQUIRED = (
 )
 
 
-def create_app(settings: Settings, *, partitions: int) -> RuntimeApp:
+def create_app(
+    settings: Settings, *, partitions: int, rebuild_lost_state: bool = False
+) -> RuntimeApp:
     """The Faust application without agents; ``partitions`` is the source's count."""
     return make_app(
         RuntimeSettings(
@@ -46,11 +48,14 @@ def create_app(settings: Settings, *, partitions: int) -> RuntimeApp:
             commit_interval_ms=settings.commit_interval_ms,
             session_timeout_ms=settings.session_timeout_ms,
             transaction_timeout_ms=settings.transaction_timeout_ms,
+            rebuild_lost_state=rebuild_lost_state,
         )
     )
 
 
-def work(settings: Settings, *, parent: int | None = None) -> ExitCode:
+def work(
+    settings: Settings, *, parent: int | None = None, rebuild_lost_state: bool = False
+) -> ExitCode:
     """Run until SIGTERM. ``parent`` is a pipe whose end of file means that the supervisor died."""
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True, name="parent").start()
@@ -64,7 +69,7 @@ def work(settings: Settings, *, parent: int | None = None) -> ExitCode:
             log.error("start_check_failed", problem=problem)
         return ExitCode.STARTUP_CHECK_FAILED
     metrics = WorkerMetrics()
-    app = create_app(settings, partitions=partitions)
+    app = create_app(settings, partitions=partitions, rebuild_lost_state=rebuild_lost_state)
     topology = build_topology(app, settings, metrics)
     ticker = Ticker(app, settings, topology.measuring, metrics, settings.topic(topics.FACTS))
     if settings.metrics_port is not None:

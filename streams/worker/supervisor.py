@@ -21,6 +21,7 @@ import structlog
 from streams.runtime import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
 
 log = structlog.get_logger(__name__)
@@ -32,19 +33,21 @@ _STEADY_SECONDS: Final = 60.0
 _GRACE_SECONDS: Final = 9.0
 
 
-def supervise() -> int:
+def supervise(arguments: Sequence[str] = ()) -> int:
     """Run a worker until SIGTERM or SIGINT; the exit code of its last child.
 
-    The child gets our environment and a pipe; it ends when the pipe does, so it never outlives us.
+    The child gets our environment, ``arguments`` and a pipe; it ends when the pipe does, so it
+    never outlives us.
     """
-    supervisor = _Supervisor()
+    supervisor = _Supervisor(arguments)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, supervisor.stop)
     return supervisor.run()
 
 
 class _Supervisor:
-    def __init__(self) -> None:
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._arguments = arguments
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
         self._failures = 0
@@ -77,7 +80,11 @@ class _Supervisor:
         read_end, write_end = os.pipe()
         try:
             self._child = child = subprocess.Popen(  # noqa: S603  # ourselves
-                [sys.executable, "-m", "streams", "worker", "--child", str(read_end)],
+                [
+                    *(sys.executable, "-m", "streams", "worker"),
+                    *("--child", str(read_end)),
+                    *self._arguments,
+                ],
                 pass_fds=(read_end,),
                 stdin=subprocess.DEVNULL,
             )

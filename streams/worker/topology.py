@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from streams.adapters import topics
 from streams.domain.law import Law
+from streams.runtime import ExitCode
 from streams.worker.measuring import Measuring
+from streams.worker.poison import PoisonWatch
 from streams.worker.records import Incoming, Outgoing, Target
 from streams.worker.tracking import Tracking
 
@@ -43,17 +45,26 @@ def build_topology(app: RuntimeApp, settings: Settings, metrics: WorkerMetrics) 
     checkouts = _table(app, "checkouts")
     cohorts = _table(app, "cohorts")
 
+    async def send(records: list[Outgoing], watch: PoisonWatch) -> None:
+        for record in records:
+            await outputs[record.target].send(
+                key=record.key, value=record.value, headers=record.headers
+            )
+        is_unreadable = any(record.target is Target.DEAD_LETTERS for record in records)
+        if watch.is_storm(is_unreadable=is_unreadable):
+            app.abandon(ExitCode.POISON_STORM, "half of a thousand records could not be read")
+
     @app.agent(app.topic(settings.topic(topics.SOURCE)), name="track-checkouts")  # type: ignore[untyped-decorator]  # Faust is untyped here
     async def track_checkouts(stream: Any) -> None:  # noqa: ANN401  # a Faust stream
+        watch = PoisonWatch()
         async for event in stream.events():
-            for outgoing in tracking.process(_incoming(event), checkouts):
-                await _send(outputs, outgoing)
+            await send(tracking.process(_incoming(event), checkouts), watch)
 
     @app.agent(outputs[Target.FACTS], name="measure-conversion")  # type: ignore[untyped-decorator]  # Faust is untyped here
     async def measure_conversion(stream: Any) -> None:  # noqa: ANN401  # a Faust stream
+        watch = PoisonWatch()
         async for event in stream.events():
-            for outgoing in measuring.process(_incoming(event), cohorts):
-                await _send(outputs, outgoing)
+            await send(measuring.process(_incoming(event), cohorts), watch)
 
     async def forget(*_args: object, **_kwargs: object) -> None:
         tracking.forget()
@@ -79,10 +90,4 @@ def _incoming(event: Any) -> Incoming:  # noqa: ANN401  # the runtime's event
         value=message.value,
         headers=message.headers,
         timestamp_ms=message.timestamp_ms,
-    )
-
-
-async def _send(outputs: dict[Target, Any], outgoing: Outgoing) -> None:
-    await outputs[outgoing.target].send(
-        key=outgoing.key, value=outgoing.value, headers=outgoing.headers
     )

@@ -12,20 +12,19 @@ import urllib.request
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
-
+from streams.adapters.kafka import client_config
+from streams.adapters.reading import read_to_end
 from streams.demo.kafka.broker import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from confluent_kafka import Message
+
     from streams.config import Settings
 
 PREFIX = "CHECKOUT_RECOVERY_"
-#: A read that gets nothing for so long, neither a record nor an end, will get nothing any more.
-_STANDS_STILL_SECONDS = 20
-_READERS = 4
 
 
 def environment(settings: Settings, **more: str) -> dict[str, str]:
@@ -104,44 +103,6 @@ def wait_until(
 
 
 def read_all(settings: Settings, topic: str) -> list[Message]:
-    """All committed records of a topic, in the order of partition and offset.
-
-    A reader that stands still is replaced, for a client may miss a change of its broker; what
-    counts is what the log holds. The last one fails with where it stood.
-    """
-    name = settings.topic(topic)
-    for attempt in range(_READERS):
-        found, left = _read(settings, name)
-        if not left:
-            return sorted(found, key=lambda message: (message.partition(), message.offset()))
-        sys.stderr.write(f"reader {attempt + 1} of {name} stood still: {len(found)}, {left}\n")
-    raise AssertionError(f"{name} can't be read to its end: partitions and positions {left}")
-
-
-def _read(settings: Settings, name: str) -> tuple[list[Message], dict[int, int]]:
-    """Records, and the positions of the partitions whose end was not reached in time."""
-    reader = Consumer(
-        {
-            "bootstrap.servers": settings.bootstrap_servers,
-            "group.id": f"{settings.topic_prefix}reader",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-        }
-    )
-    partitions = set(reader.list_topics(name, timeout=20).topics[name].partitions)
-    reader.assign([TopicPartition(name, number, 0) for number in partitions])
-    left, found = set(partitions), []
-    last = time.monotonic()
-    while left and time.monotonic() - last < _STANDS_STILL_SECONDS:
-        for message in reader.consume(1000, 0.1):
-            last = time.monotonic()
-            error = message.error()
-            if error is None:
-                found.append(message)
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # its public code
-                left.discard(message.partition() or 0)
-    at = reader.position([TopicPartition(name, number) for number in sorted(left)])
-    reader.close()
-    return found, {item.partition: item.offset for item in at}
+    """All committed records of a topic, in the order of partition and offset."""
+    found = read_to_end(client_config(settings), settings.topic(topic))
+    return sorted(found, key=lambda message: (message.partition(), message.offset()))

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streams.adapters.kafka import client_config
+from streams.adapters.reading import read_to_end
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from confluent_kafka import Message
+
     from streams.config import Settings
 
-_EOF: Final = KafkaError._PARTITION_EOF  # noqa: SLF001  # librdkafka's public code
 _SECONDS: Final = 20
 
 
@@ -47,7 +48,7 @@ def read_logs(settings: Settings) -> Logs:
     """All topics of an installation. Ticks go on meanwhile, so the facts are read last.
 
     Raises:
-        TimeoutError: a topic's end could not be reached.
+        ClusterError: a topic's end could not be reached.
     """
     found = {
         name: read_topic(client_config(settings), settings.topic(topic))
@@ -66,48 +67,9 @@ def read_topic(client: Mapping[str, str | int | float | bool], topic: str) -> li
     """All committed records, in the order of partition and offset.
 
     Raises:
-        TimeoutError: the topic's end could not be reached.
+        ClusterError: the topic's end could not be reached.
     """
-    reader = Consumer(
-        {
-            **client,
-            "group.id": "checkout-recovery-audit",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-        }
-    )
-    try:
-        partitions = reader.list_topics(topic, timeout=_SECONDS).topics[topic].partitions
-        reader.assign([TopicPartition(topic, number, 0) for number in partitions])
-        left = set(partitions)
-        found: list[LogRecord] = []
-        deadline = time.monotonic() + _SECONDS
-        while left:
-            for message in reader.consume(2_000, 0.2):
-                error = message.error()
-                if error is not None:
-                    if error.code() == _EOF:
-                        left.discard(message.partition() or 0)
-                    continue
-                deadline = time.monotonic() + _SECONDS
-                headers = message.headers() or []
-                pairs = headers.items() if isinstance(headers, dict) else headers
-                found.append(
-                    LogRecord(
-                        topic,
-                        message.partition() or 0,
-                        message.offset() or 0,
-                        (message.key() or b"").decode("utf-8", "replace"),
-                        message.value() or b"",
-                        {name: _text(value) for name, value in pairs},
-                    )
-                )
-            if left and time.monotonic() > deadline:
-                raise TimeoutError(f"{topic} could not be read to its end")
-    finally:
-        reader.close()
+    found = [_record(topic, message) for message in read_to_end(client, topic)]
     return sorted(found, key=lambda record: (record.partition, record.offset))
 
 
@@ -132,6 +94,19 @@ def lag(client: Mapping[str, str | int | float | bool], group: str, topics: Sequ
         return behind
     finally:
         reader.close()
+
+
+def _record(topic: str, message: Message) -> LogRecord:
+    headers = message.headers() or []
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return LogRecord(
+        topic,
+        message.partition() or 0,
+        message.offset() or 0,
+        (message.key() or b"").decode("utf-8", "replace"),
+        message.value() or b"",
+        {name: _text(value) for name, value in pairs},
+    )
 
 
 def _text(value: str | bytes | None) -> str:

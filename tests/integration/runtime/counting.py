@@ -1,6 +1,7 @@
 """A tiny application for the runtime's tests: counts keys, one output an event.
 
-Environment: RUN (names), SLOT, SLEEP (seconds inside an event), RAISE_AT (event number).
+Environment: RUN (names), SLOT, SLEEP (seconds inside an event), RAISE_AT (event number),
+OUTSIDE (send outside an event), REBUILD (lost state, from the source).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ app = make_app(
         session_timeout_ms=6_000,
         transaction_timeout_ms=15_000,
         commit_interval_ms=int(os.environ.get("COMMIT_MS", "100")),
+        rebuild_lost_state="REBUILD" in os.environ,
     )
 )
 source, output = app.topic(f"{NAME}-in"), app.topic(f"{NAME}-out")

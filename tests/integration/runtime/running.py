@@ -1,0 +1,113 @@
+"""Workers of the counting application on topics of their own, and the check of what they did."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from streams.config import load_settings
+from tests.support.services import read_all, wait_until
+
+APPLICATION = Path(__file__).with_name("counting.py")
+PARTITIONS = 4
+KEYS = 100
+
+
+class Run:
+    """Topics, workers and the check of one test."""
+
+    def __init__(self, bootstrap_servers: str, directory: Path) -> None:
+        self.bootstrap_servers = bootstrap_servers
+        self.name = f"r{uuid.uuid4().hex[:8]}"
+        self.log = directory / "workers.log"
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+        self.source, self.output = f"{self.name}-in", f"{self.name}-out"
+        self.changelog = f"{self.name}-group-counts-changelog"
+        self.create(self.source, self.output, self.changelog)
+        self.sent = 0
+
+    def create(self, *names: str) -> None:
+        topics = [NewTopic(name, PARTITIONS, 1) for name in names]
+        for future in self.admin.create_topics(topics).values():
+            future.result()
+
+    def feed(self, count: int, *, seconds: float = 0) -> None:
+        producer = Producer(
+            {"bootstrap.servers": self.bootstrap_servers, "partitioner": "murmur2_random"}
+        )
+        for number in range(self.sent, self.sent + count):
+            producer.produce(self.source, b"x%d" % number, b"k%d" % (number % KEYS))
+            producer.poll(0)
+            if seconds:
+                time.sleep(seconds / count)
+        producer.flush()
+        self.sent += count
+
+    def start(self, slot: str | None = None, **env: str) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, **env, **({"SLOT": slot} if slot else {})}
+        with self.log.open("ab") as output:
+            worker = subprocess.Popen(
+                [sys.executable, str(APPLICATION), self.bootstrap_servers, self.name],
+                env=environment,
+                stdout=output,
+                stderr=output,
+            )
+        self.workers.append(worker)
+        return worker
+
+    def lag(self) -> int:
+        reader = Consumer(
+            {"bootstrap.servers": self.bootstrap_servers, "group.id": f"{self.name}-group"}
+        )
+        partitions = [TopicPartition(self.source, n) for n in range(PARTITIONS)]
+        try:
+            behind = 0
+            for item in reader.committed(partitions, 5):
+                _, high = reader.get_watermark_offsets(item, 5)
+                behind += high - max(0, item.offset)
+        except KafkaException:  # offsets of an open transaction are not stable yet
+            return self.sent
+        else:
+            return behind
+        finally:
+            reader.close()
+
+    def outputs(self) -> int:
+        settings = load_settings(bootstrap_servers=self.bootstrap_servers)
+        return len(read_all(settings, self.output))
+
+    def changes(self) -> int:
+        """Records of the changelog so far."""
+        settings = load_settings(bootstrap_servers=self.bootstrap_servers)
+        return len(read_all(settings, self.changelog))
+
+    def wait(self, seconds: float = 60) -> None:
+        wait_until(lambda: self.lag() == 0, seconds, self.log.read_text)
+
+    def check(self) -> None:
+        settings = load_settings(bootstrap_servers=self.bootstrap_servers)
+        source = read_all(settings, self.source)
+        wanted = Counter(message.key() for message in source)
+        state = {
+            message.key(): int(message.value() or 0)
+            for message in read_all(settings, self.changelog)
+        }
+        assert state == dict(wanted)
+        sequence = defaultdict(list)
+        places: Counter[tuple[int, int]] = Counter()
+        for message in read_all(settings, self.output):
+            partition, offset, number = map(int, (message.value() or b"").split(b":"))
+            places[partition, offset] += 1
+            sequence[message.key()].append(number)
+        assert set(places) == {(m.partition(), m.offset()) for m in source}, "lost or invented"
+        assert max(places.values()) == 1, "repeated"
+        assert all(sequence[key] == list(range(1, n + 1)) for key, n in wanted.items())
