@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -76,12 +77,14 @@ def test_every_command_in_the_documents_exists() -> None:
     for page in PAGES:
         for found in re.findall(r"checkout-recovery ((?:[a-z-]+ ?)+)", page.read_text()):
             named.add(tuple(found.split()))
-    known = {("topics", "apply"), ("topics", "check"), *((name,) for name in COMMANDS)}
+    pairs = (("topics", "apply"), ("topics", "check"), *product(["dead-letters"], LETTERS))
+    known = {*pairs, *((name,) for name in COMMANDS)}
     for words in named:
         assert words[:2] in known or words[:1] in known, words
 
 
-COMMANDS = ("demo", "up", "ingress", "worker", "topics", "simulate", "doctor")
+COMMANDS = ("demo", "up", "ingress", "worker", "topics", "simulate", "doctor", "dead-letters")
+LETTERS = ("list", "replay")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
