@@ -9,7 +9,6 @@ import json
 import subprocess
 import uuid
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,10 +18,10 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from schemas.consumer import EVENTS
 from schemas.scenarios import DELAY, scenarios
 from tests.integration.test_demo import COMMAND
-from tests.support.builders import entity, text, wix_event
 from tests.support.posting import post
 from tests.support.services import wait_until
-from tests.support.signing import envelope, public_pem
+from tests.support.shop import Shop
+from tests.support.signing import public_pem
 from tests.support.subscribers import LANGUAGES, Subscriber, command
 
 if TYPE_CHECKING:
@@ -154,44 +153,3 @@ def test_webhooks_in_and_the_same_actions_out_of_all_three(
         then(f"stop {forgotten} anonymized", f"erase {forgotten} contact:c-{forgotten}")
     for team in teams:
         assert team.lines == expected, team.language
-
-
-class Shop:
-    """A shop that posts signed webhooks about its checkouts."""
-
-    def __init__(self, ingress_url: str) -> None:
-        self._url = ingress_url
-        self._site = str(uuid.uuid4())
-        self._now = datetime.now(UTC).replace(microsecond=0)
-        self._sent = 0
-
-    def tell(
-        self, checkout: str, slug: str, *, is_anonymize: bool = False, **changes: Any
-    ) -> dict[str, Any]:
-        """Post one webhook; its claims."""
-        self._sent += 1
-        when = self._now + timedelta(seconds=self._sent)
-        body = entity(
-            id=checkout,
-            createdDate=text(self._now),
-            updatedDate=text(when),
-            buyerInfo={"contactId": f"c-{checkout}", "email": "ada@mail.example"},
-            **changes,
-        )
-        event = wix_event(
-            slug,
-            body,
-            event_id=str(uuid.uuid4()),
-            when=when,
-            anonymize=is_anonymize,
-            checkout=checkout,
-        )
-        claims = {
-            "data": envelope(
-                event,
-                instanceId=self._site,
-                eventType=f"wix.ecom.v1.abandoned_checkout_{slug}",
-            )
-        }
-        post(self._url, claims)
-        return claims
