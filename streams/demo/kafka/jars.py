@@ -1,4 +1,4 @@
-"""The jars of Apache Kafka: exactly those of ``jars.lock.json``, verified by SHA-256, cached.
+"""The jars of a lock, by default those of Apache Kafka: exactly these, verified by SHA-256, cached.
 
 Invariant: a jar is in the cache under its final name only if its digest is the lock's, and each
 start compares again, so a download that was cut off, or a jar that was tampered with, is never run.
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from hashlib import sha256
@@ -40,7 +40,7 @@ class JarsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Jar:
-    """One locked jar. ``coordinates`` are group:artifact:version."""
+    """One locked file. ``coordinates`` are group:artifact:version, or …:classifier:packaging."""
 
     coordinates: str
     sha256: str
@@ -48,13 +48,14 @@ class Jar:
     @property
     def file_name(self) -> str:
         """Name in the cache."""
-        _, artifact, version = self.coordinates.split(":")
-        return f"{artifact}-{version}.jar"
+        _, artifact, version, *rest = self.coordinates.split(":")
+        classifier, packaging = rest or ("", "jar")
+        return f"{artifact}-{version}{classifier and '-'}{classifier}.{packaging}"
 
 
-def locked_jars() -> list[Jar]:
-    """The jars of the lock."""
-    return [Jar(**entry) for entry in json.loads(LOCK_FILE.read_text("utf-8"))["jars"]]
+def locked_jars(lock: Path = LOCK_FILE) -> list[Jar]:
+    """The jars of a lock."""
+    return [Jar(**entry) for entry in json.loads(lock.read_text("utf-8"))["jars"]]
 
 
 def cache_directory() -> Path:
@@ -69,14 +70,16 @@ def cache_directory() -> Path:
     return directory.absolute() / "jars"
 
 
-def ensure_jars(progress: Progress = lambda _done, _all, _name: None) -> list[Path]:
+def ensure_jars(
+    progress: Progress = lambda _done, _all, _name: None, *, lock: Path = LOCK_FILE
+) -> list[Path]:
     """Paths of all jars, fetching what is not in the cache. Several processes may do so at once.
 
     Raises:
         JarsError: a jar can't be fetched, or is not the one of the lock.
     """
     directory = cache_directory()
-    jars = locked_jars()
+    jars = locked_jars(lock)
     try:
         missing = [jar for jar in jars if not _is_cached(directory / jar.file_name, jar)]
         if missing:
@@ -85,7 +88,7 @@ def ensure_jars(progress: Progress = lambda _done, _all, _name: None) -> list[Pa
                 _fetch_all(missing, directory, Path(scratch), progress)
     except OSError as error:
         raise JarsError(
-            f"could not use the cache of Kafka's jars, {directory}: {error.strerror}. "
+            f"could not use the cache of jars, {directory}: {error.strerror}. "
             f"{CACHE_VARIABLE} can name another directory."
         ) from error
     return [directory / jar.file_name for jar in jars]
@@ -112,9 +115,9 @@ def _fetch_all(missing: list[Jar], directory: Path, scratch: Path, progress: Pro
 
 
 def _fetch(context: Any, jar: Jar) -> Path:  # noqa: ANN401  # jgo's context
-    group, artifact, version = jar.coordinates.split(":")
+    group, artifact, version, *rest = jar.coordinates.split(":")
     try:
-        found = context.project(group, artifact).at_version(version).artifact().resolve()
+        found = context.project(group, artifact).at_version(version).artifact(*rest).resolve()
     except (OSError, RuntimeError) as error:
         raise JarsError(
             f"could not download {jar.file_name} ({type(error).__name__}). The first run needs "
@@ -150,13 +153,17 @@ def _maven(cache: Path) -> Any:  # noqa: ANN401  # jgo's context
     )
 
 
-def write_lock() -> None:
-    """Resolve ``ROOTS`` anew and write the lock: ``python -m streams.demo.kafka.jars``."""
+def write_lock(lock: Path = LOCK_FILE, roots: Sequence[str] = ROOTS) -> None:
+    """Resolve ``roots`` anew and write the lock: ``python -m streams.demo.kafka.jars``.
+
+    Those in one text, with spaces between them, are resolved together.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         context = _maven(Path(scratch))
         jars: dict[tuple[str, str], dict[str, str]] = {}
-        for root in ROOTS:  # one by one: Kafka's choice of versions wins over its logger's
-            inputs, rest = context.resolver.resolve([context.create_dependency(root)])
+        for group in roots:  # one by one: Kafka's choice of versions wins over its logger's
+            wanted = [context.create_dependency(root) for root in group.split()]
+            inputs, rest = context.resolver.resolve(wanted)
             for item in [*inputs, *rest]:
                 if item.scope != "provided" and not item.optional:
                     path = Path(item.artifact.resolve())
@@ -168,7 +175,7 @@ def write_lock() -> None:
                         },
                     )
     entries = [jars[name] for name in sorted(jars)]
-    LOCK_FILE.write_text(json.dumps({"jars": entries}, indent=2) + "\n", "utf-8")
+    lock.write_text(json.dumps({"jars": entries}, indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
