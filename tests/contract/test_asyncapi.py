@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,9 +13,9 @@ from jsonschema import Draft202012Validator
 from streams.adapters.topics import load_topics
 from tests.support.asyncapi import DOCUMENT, MESSAGES, document, identifier, text
 from tests.support.examples import DIRECTORY as EXAMPLES
+from tests.support.node import NODE, installed
 
 PACKAGE = Path(__file__).parent / "asyncapi"
-CACHE = Path.home() / ".cache" / "checkout-recovery" / "npm"
 
 
 def test_the_committed_document_is_that_of_the_contracts() -> None:
@@ -56,31 +54,12 @@ def test_every_message_has_an_example() -> None:
 @pytest.fixture(scope="module")
 def parser() -> Path:
     """The locked npm package, installed once into the cache."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("AsyncAPI's own parser needs node and npm")
-    lock = PACKAGE / "package-lock.json"
-    folder = CACHE / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
-    if not (folder / "installed").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(PACKAGE / name, folder)
-        subprocess.run(
-            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=folder,
-            check=True,
-            capture_output=True,
-            timeout=280,
-        )
-        (folder / "installed").touch()
-    return folder
+    return installed(PACKAGE)
 
 
 def diagnostics(parser: Path, value: dict[str, Any]) -> list[dict[str, Any]]:
-    node = shutil.which("node")
-    assert node is not None
     answer = subprocess.run(
-        [node, str(PACKAGE / "validate.mjs")],
+        [NODE, PACKAGE / "validate.mjs"],
         cwd=parser,
         input=json.dumps(value),
         check=True,

@@ -81,18 +81,23 @@ def test_with_the_wheel_alone_the_example_of_its_page_reads_the_golden_records(
     assert set(json.loads(asked.stdout)) <= PYDANTIC | {"checkout-recovery-schemas"}
 
 
-def test_a_crm_team_plays_every_story_in_its_own_tests_without_kafka(
-    wheel: Path, tmp_path: Path
-) -> None:
-    python = environment_with(tmp_path / "venv", [str(wheel), "pytest"], python=pythons()[0][1])
-    folder = copy_consumer("python", tmp_path)
-    answer = subprocess.run(
+def play(python: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The team's tests, which hand every story to its campaign."""
+    return subprocess.run(
         [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_campaign.py"],
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_a_crm_team_plays_every_story_in_its_own_tests_without_kafka(
+    wheel: Path, tmp_path: Path
+) -> None:
+    python = environment_with(tmp_path / "venv", [str(wheel), "pytest"], python=pythons()[0][1])
+    folder = copy_consumer("python", tmp_path)
+    answer = play(python, folder)
     assert answer.returncode == 0, answer.stdout
     stories = len(list((CONTRACTS / "scenarios").glob("*.json")))
     assert f"{stories + 1} passed" in answer.stdout
@@ -105,13 +110,7 @@ def test_the_stories_notice_a_campaign_without_a_memory(wheel: Path, tmp_path: P
     remembered = 'WHERE id = ?", (checkout,)'
     assert remembered in campaign.read_text()
     campaign.write_text(campaign.read_text().replace(remembered, "WHERE id = ?\", ('',)"))
-    answer = subprocess.run(
-        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_campaign.py"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    answer = play(python, folder)
     assert answer.returncode == 1
     assert "test_the_campaign_does_what_the_story_asks[anonymize]" in answer.stdout
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -62,21 +61,16 @@ def worker(settings: Settings, log: Path, *arguments: str) -> Iterator[Process]:
     process = Process(["worker", *arguments], environment(settings, WORKER_SLOT="0"), log)
     try:
         yield process
-        wait_until(lambda: _is_quiet(settings), 60, process.text)
+        wait_until(lambda: _behind(settings) == 0, 60, process.text)
         assert process.stop() == ExitCode.OK
     finally:
         process.popen.kill()
         process.popen.wait()
 
 
-def _is_quiet(settings: Settings) -> bool:
-    """No lag twice, more than a tick's look apart: the last records have been published."""
-    group, names = settings.topic(GROUP), [settings.topic(SOURCE), settings.topic(FACTS)]
-    for _ in range(2):
-        if lag(client_config(settings), group, names):
-            return False
-        time.sleep(2.5)
-    return True
+def _behind(settings: Settings) -> int:
+    names = [settings.topic(SOURCE), settings.topic(FACTS)]
+    return lag(client_config(settings), settings.topic(GROUP), names)
 
 
 def told(settings: Settings) -> list[tuple[int, int, bytes]]:
@@ -106,7 +100,9 @@ def test_after_a_rebuild_nothing_is_told_or_counted_twice(
     publish(kafka_settings, "recovered", CHECKOUTS[5:20], minutes=30)
     with worker(kafka_settings, log, "--rebuild-state-from-source"):
         wait_until(lambda: len(told(kafka_settings)) == 60, 60, log.read_text)
+        wait_until(lambda: audit(read_logs(kafka_settings), []).is_equal, 60, log.read_text)
     assert set(before) <= set(told(kafka_settings))
+    assert len(told(kafka_settings)) == 60
     report = audit(read_logs(kafka_settings), [])
     assert report.is_equal, report.differences
     assert report.counts["checkouts recovered"] == 20

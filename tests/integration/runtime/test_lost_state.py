@@ -12,6 +12,8 @@ from tests.integration.runtime.running import PARTITIONS
 from tests.support.services import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.integration.runtime.running import Run
 
 pytestmark = pytest.mark.kafka
@@ -46,14 +48,15 @@ def _is_created(run: Run) -> bool:
 
 def cut_the_beginning(run: Run) -> None:
     """As retention would, on a changelog that is not compacted."""
-    ends = {TopicPartition(run.changelog, number, 5) for number in range(PARTITIONS)}
-    for future in run.admin.delete_records(list(ends)).values():
+    cuts = [TopicPartition(run.changelog, number, 5) for number in range(PARTITIONS)]
+    for future in run.admin.delete_records(cuts).values():
         future.result()
 
 
 @pytest.mark.parametrize("lose", [delete_and_create, cut_the_beginning])
-def test_a_lost_changelog_is_refused_with_the_way_out(counted: Run, lose: object) -> None:
-    assert callable(lose)
+def test_a_lost_changelog_is_refused_with_the_way_out(
+    counted: Run, lose: Callable[[Run], None]
+) -> None:
     lose(counted)
     worker = counted.start("a")
     assert worker.wait(40) == ExitCode.CHANGELOG_LOST
@@ -64,8 +67,9 @@ def test_a_lost_changelog_is_refused_with_the_way_out(counted: Run, lose: object
 
 
 @pytest.mark.parametrize("lose", [delete_and_create, cut_the_beginning])
-def test_a_rebuild_makes_the_same_state_and_sends_nothing_again(counted: Run, lose: object) -> None:
-    assert callable(lose)
+def test_a_rebuild_makes_the_same_state_and_sends_nothing_again(
+    counted: Run, lose: Callable[[Run], None]
+) -> None:
     lose(counted)
     counted.start("a", REBUILD="1")
     counted.feed(500)
