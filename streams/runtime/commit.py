@@ -118,6 +118,7 @@ class Committer:
     ) -> None:
         settings, watchdog = producer.settings, self._app.watchdog
         librdkafka = producer.librdkafka
+        fault_point("before_flush")
         with watchdog.limit("flush", settings.flush_limit_seconds):
             while librdkafka.flush(1.0):
                 pass

@@ -24,6 +24,7 @@ from mode import Service
 from streams.runtime.commit import Committer
 from streams.runtime.delivery import Batch, BatchStream, ReachedEnd, TopicQueue
 from streams.runtime.exits import ExitCode, die
+from streams.runtime.faults import fault_point
 from streams.runtime.restore import Restore
 from streams.runtime.unused import UnusedInterface
 
@@ -404,7 +405,9 @@ class GroupConsumer(UnusedInterface):
         if self._restore is not None:
             self._restore.close()
         self._restore = (
-            Restore(self.settings, self.app.tables.values(), assigned) if assigned else None
+            Restore(self.settings, [t.changelog for t in self.app.tables.values()], assigned)
+            if assigned
+            else None
         )
 
     def _continue_restore(self, consumer: confluent_kafka.Consumer, restore: Restore) -> None:
@@ -417,6 +420,7 @@ class GroupConsumer(UnusedInterface):
         if self._restore is not restore:
             return
         self._restore = None
+        fault_point("restore_ends")
         self._in_loop(self._on_restored(restore), _INSTALL_LIMIT_SECONDS)
         consumer.assign(
             [

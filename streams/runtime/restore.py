@@ -28,12 +28,13 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from streams.runtime.exits import ExitCode, die
 from streams.runtime.extents import Note, Partition, lost_changelogs
+from streams.runtime.faults import fault_point
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from streams.runtime.settings import RuntimeSettings
-    from streams.runtime.store import RuntimeTable, Store
+    from streams.runtime.store import Store
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +57,7 @@ class Restore:
     """One restore of the partitions of one assignment. Call ``step`` until it is True."""
 
     def __init__(
-        self, settings: RuntimeSettings, tables: Collection[RuntimeTable], sources: set[Partition]
+        self, settings: RuntimeSettings, changelogs: Collection[str], sources: set[Partition]
     ) -> None:
         self.sources = sources
         self.offsets: dict[Partition, int] | None = None
@@ -70,7 +71,7 @@ class Restore:
         self.records = 0
         self.seconds = 0.0
         self._settings = settings
-        self._changelogs = {table.changelog for table in tables}
+        self._changelogs = sorted(changelogs)
         self._admin = AdminClient({**settings.client, "log_level": 3})
         self._reader: Consumer | None = None
         self._notes: dict[Partition, Note] = {}
@@ -89,10 +90,12 @@ class Restore:
     def step(self) -> bool:
         """Do a little; True when ``offsets`` and ``stores`` are complete."""
         if self.offsets is None:
+            fault_point("restore_begins")
             self._read_offsets()
             return False
         if self._reader is None:
             return self._begin()
+        fault_point("restore_reads")
         self._load(self._reader.consume(_STEP_RECORDS, _STEP_SECONDS))
         if self._left:
             self._tell()
@@ -127,7 +130,7 @@ class Restore:
 
     def _begin(self) -> bool:
         numbers = sorted({number for _, number in self.sources})
-        partitions = [(topic, number) for topic in sorted(self._changelogs) for number in numbers]
+        partitions = [(topic, number) for topic in self._changelogs for number in numbers]
         self.stores = {partition: {} for partition in partitions}
         try:
             self.ends = self._list_offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]

@@ -14,7 +14,7 @@ from streams.demo.audit.judging_events import judge_events
 from streams.demo.audit.judging_rates import judge_facts, judge_rates
 from streams.demo.audit.log import Logs
 from streams.demo.audit.recompute import steps_of
-from streams.demo.audit.report import AuditReport
+from streams.demo.audit.report import MOST_DIFFERENCES, AuditReport
 from streams.demo.audit.times import Rules
 
 if TYPE_CHECKING:
@@ -36,12 +36,14 @@ def audit(
     *,
     samples: int = 200,
     rules: Rules = _DEFAULT_RULES,
+    most: int = MOST_DIFFERENCES,
 ) -> AuditReport:
     """Judge whole logs; ``accepted`` are the webhooks that were answered 200.
 
-    Every site's last conversion record is recomputed, and about ``samples`` of the earlier ones.
+    Every site's last conversion record is recomputed, and about ``samples`` of the earlier ones;
+    ``most`` differences are put into words.
     """
-    report = AuditReport()
+    report = AuditReport(most=most)
     _judge_accepted(logs, accepted, report)
     by_checkout = _read(logs, report)
     steps = {checkout: steps_of(events, rules) for checkout, events in by_checkout.items()}

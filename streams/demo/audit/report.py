@@ -5,22 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-_MOST_DIFFERENCES: Final = 50
+MOST_DIFFERENCES: Final = 50
 
 
 @dataclass(slots=True)
 class AuditReport:
-    """What was compared, and every difference in plain words (the first fifty).
+    """What was compared, and every difference in plain words (the first ``most``).
 
     Attributes:
         counts: what was looked at, for people.
         differences: one sentence each; none of them holds personal data.
-        more: differences beyond the fifty, which are counted only.
+        more: differences beyond ``most``, which are counted only.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
     more: int = 0
+    most: int = MOST_DIFFERENCES
 
     @property
     def is_equal(self) -> bool:
@@ -29,7 +30,7 @@ class AuditReport:
 
     def differ(self, text: str) -> None:
         """Note a difference."""
-        if len(self.differences) < _MOST_DIFFERENCES:
+        if len(self.differences) < self.most:
             self.differences.append(text)
         else:
             self.more += 1

@@ -24,7 +24,7 @@ from streams.demo.kafka.java import find_java
 from streams.demo.kafka.ports import HOST, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["HOST", "Broker", "BrokerError", "Jvm", "Node", "PortTakenError", "free_port"]
 
@@ -81,7 +81,10 @@ class Jvm:
 
 
 class Broker:
-    """A node of a cluster: its files, its process. ``quorum`` is empty for a single one."""
+    """A node of a cluster: its files, its process.
+
+    ``quorum`` is empty for a single one; ``properties`` are settings of Kafka beyond ours.
+    """
 
     def __init__(
         self,
@@ -90,6 +93,8 @@ class Broker:
         quorum: Sequence[Node],
         jvm: Jvm,
         progress: Progress = lambda _done, _all, _name: None,
+        *,
+        properties: Mapping[str, str] | None = None,
     ) -> None:
         self.node = node
         self.address = f"{HOST}:{node.port}"
@@ -97,6 +102,7 @@ class Broker:
         self._quorum = tuple(quorum) or (node,)
         self._jvm = jvm
         self._progress = progress
+        self._more = properties or {}
         self._child: Child | None = None
         self._read: dict[str, int] = {}
 
@@ -268,6 +274,7 @@ class Broker:
             # has expired: with the default of 9 s every restart would take 12 s.
             "broker.session.timeout.ms": 3000,
             "broker.heartbeat.interval.ms": 500,
+            **self._more,
         }
         return "".join(f"{name}={value}\n" for name, value in settings.items())
 

@@ -11,6 +11,7 @@ from streams.demo.kafka.broker import Broker, BrokerError, Jvm, Node, PortTakenE
 from streams.demo.kafka.ports import free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
 _ATTEMPTS: Final = 5
@@ -20,14 +21,22 @@ class KafkaCluster:
     """Three combined brokers and controllers; replication 3, two in sync. A context manager.
 
     Each of ``brokers`` can be killed, stopped, paused, resumed and started again by itself.
+    ``properties`` gives each node settings of Kafka beyond ours.
     """
 
-    def __init__(self, *, size: int = 3, jvm: Jvm | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        size: int = 3,
+        jvm: Jvm | None = None,
+        properties: Callable[[Node], Mapping[str, str]] = lambda _node: {},
+    ) -> None:
         self._temporary = tempfile.TemporaryDirectory(
             prefix="checkout-recovery-kafkas-", ignore_cleanup_errors=True
         )
         self._size = size
         self._jvm = jvm or Jvm(384)
+        self._properties = properties
         self.brokers = self._new_brokers()
 
     @property
@@ -78,7 +87,12 @@ class KafkaCluster:
     def _new_brokers(self) -> list[Broker]:
         nodes = [Node(number, free_port(), free_port()) for number in range(1, self._size + 1)]
         root = Path(self._temporary.name)
-        return [Broker(root / str(node.number), node, nodes, self._jvm) for node in nodes]
+        return [
+            Broker(
+                root / str(node.number), node, nodes, self._jvm, properties=self._properties(node)
+            )
+            for node in nodes
+        ]
 
     def _kill(self) -> None:
         for broker in self.brokers:
