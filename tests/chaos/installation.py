@@ -32,7 +32,7 @@ from tests.support.services import environment, status, wait_until
 if TYPE_CHECKING:
     from types import TracebackType
 
-_SESSION_MS: Final = 10_000
+SESSION_MS: Final = 10_000
 #: Of workers without a slot: nobody aborts what a killed one left, so the broker has to.
 _TRANSACTION_MS: Final = 15_000
 _TEND_SECONDS: Final = 0.2
@@ -89,7 +89,14 @@ class Service:
 class Installation:
     """A context manager; ``settings`` are those of a client near the brokers."""
 
-    def __init__(self, *, brokers: int, workers: int, runtime: str, stock_command: Path) -> None:
+    def __init__(
+        self,
+        *,
+        brokers: int,
+        workers: int,
+        stock_command: Path | None = None,
+        session_ms: int = SESSION_MS,
+    ) -> None:
         self.network = Network()
         jvm = Jvm(512 if brokers == 1 else 384)
         self.cluster = KafkaCluster(size=brokers, jvm=jvm, properties=self.network.properties)
@@ -97,8 +104,8 @@ class Installation:
         self.services: list[Service] = []
         self.settings: Settings = load_settings()
         self.ingress_url = ""
-        self._is_stock = runtime == "stock"
         self._stock_command = stock_command
+        self._session_ms = session_ms
         self._count = workers
         self._cleanup = ExitStack()
         self._stop = threading.Event()
@@ -206,7 +213,7 @@ class Installation:
     def _worker(self, name: str, *, slot: str | None) -> Service:
         far = self.network.bootstrap_servers
         points = (*COMMIT_POINTS, *RESTORE_POINTS)
-        more = {"SESSION_TIMEOUT_MS": str(_SESSION_MS), "METRICS_PORT": str(free_port())}
+        more = {"SESSION_TIMEOUT_MS": str(self._session_ms), "METRICS_PORT": str(free_port())}
         if slot is None:
             more["TRANSACTION_TIMEOUT_MS"] = str(_TRANSACTION_MS)
         else:
@@ -214,7 +221,7 @@ class Installation:
         env = environment(self.settings.model_copy(update={"bootstrap_servers": far}), **more)
         command = (
             [sys.executable, str(self._stock_command), str(self.directory / name)]
-            if self._is_stock
+            if self._stock_command is not None
             else [sys.executable, "-m", "streams", "worker"]
         )
         service = Service(name, command, env, self.directory / f"{name}.log")

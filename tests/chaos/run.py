@@ -78,8 +78,7 @@ def run(options: Options, tell: Callable[[str], None], *, keep: Path | None = No
     with Installation(
         brokers=options.brokers,
         workers=options.workers,
-        runtime=options.runtime,
-        stock_command=_STOCK,
+        stock_command=_STOCK if options.runtime == "stock" else None,
     ) as installation:
         traffic = Traffic(
             installation.ingress_url, installation.signer, seed=options.seed, rate=options.rate
