@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,8 +53,7 @@ class Outcome:
 
     def as_json(self) -> dict[str, Any]:
         """For scripts and for the record of a commit."""
-        verdict = asdict(self.verdict)
-        verdict["differences"] = self.verdict.differences[:20]
+        verdict = self.verdict
         return {
             "seed": self.options.seed,
             "minutes": self.options.minutes,
@@ -63,7 +62,14 @@ class Outcome:
             "seconds": round(self.seconds),
             "struck": dict(self.struck),
             "answers": self.answers,
-            **verdict,
+            "lost": verdict.lost,
+            "repeated": verdict.repeated,
+            "wrong": verdict.wrong,
+            "hung": verdict.hung,
+            "caught_up_seconds": round(verdict.caught_up_seconds, 1),
+            "counts": verdict.counts,
+            "exits": dict(verdict.exits),
+            "differences": verdict.differences[:20],
         }
 
 
