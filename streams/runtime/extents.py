@@ -68,6 +68,10 @@ class Extents:
         self._starts, self._ends = dict(starts), dict(ends)
         self.written.clear()
 
+    def end(self, topic: str, number: int) -> int:
+        """A bound of the log's end: what others write after us lies at it or beyond."""
+        return self._ends[topic, number] + self.written[topic, number]
+
     def note(self, number: int, until: int | None) -> str:
         """The metadata of a position of partition ``number``, as things stand now."""
         mine = [partition for partition in self._ends if partition[1] == number]

@@ -4,7 +4,7 @@ Invariants, each needed: the source offsets are read first and must be stable, f
 older owner can commit; then the changelog's end is read uncommitted, so that the restore waits for
 an open transaction of an older owner; the end is reached by position, for control records and
 aborted ones leave gaps behind the last record. It runs in the consumer's thread in short steps, so
-that a rebalance interrupts it.
+that a rebalance interrupts it; what is loaded by then is a consistent prefix, and is kept.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from streams.runtime.exits import ExitCode, die
 from streams.runtime.extents import Note, Partition, lost_changelogs
 from streams.runtime.faults import fault_point
+from streams.runtime.kept import KeptStores
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -51,13 +52,23 @@ _STEP_RECORDS: Final = 10_000
 _REQUEST_SECONDS: Final = 10
 _TELL_EVERY_SECONDS: Final = 5
 _BIG: Final = 20_000
+#: A reader that gets neither a record nor an end for so long is replaced: where it waits for an
+#: open transaction that changes nothing, and a reader of librdkafka was seen to stand still.
+_STANDS_STILL_SECONDS: Final = 15
 
 
 class Restore:
-    """One restore of the partitions of one assignment. Call ``step`` until it is True."""
+    """One restore of the partitions of one assignment. Call ``step`` until it is True.
+
+    Where ``kept`` still has a partition's store, only what came after it is read.
+    """
 
     def __init__(
-        self, settings: RuntimeSettings, changelogs: Collection[str], sources: set[Partition]
+        self,
+        settings: RuntimeSettings,
+        changelogs: Collection[str],
+        sources: set[Partition],
+        kept: KeptStores | None = None,
     ) -> None:
         self.sources = sources
         self.offsets: dict[Partition, int] | None = None
@@ -69,7 +80,13 @@ class Restore:
         self.starts: dict[Partition, int] = {}
         self.ends: dict[Partition, int] = {}
         self.records = 0
+        #: Stores that were still here, so that only what is new had to be read.
+        self.continued = 0
         self.seconds = 0.0
+        self._kept = kept or KeptStores(0)
+        #: Where to go on in each changelog.
+        self._positions: dict[Partition, int] = {}
+        self._moved = 0.0
         self._settings = settings
         self._changelogs = sorted(changelogs)
         self._admin = AdminClient({**settings.client, "log_level": 3})
@@ -80,8 +97,14 @@ class Restore:
         self._started = time.monotonic()
         self._told = self._started
 
-    def close(self) -> None:
-        """Stop reading; the restore may be incomplete."""
+    def give_up(self) -> None:
+        """Stop; what is loaded so far is kept, for the next restore to go on with."""
+        self._close()
+        for partition, position in self._positions.items():
+            if partition[1] not in self._rebuilt:
+                self._kept.keep(partition, self.stores[partition], position)
+
+    def _close(self) -> None:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
@@ -96,11 +119,18 @@ class Restore:
         if self._reader is None:
             return self._begin()
         fault_point("restore_reads")
-        self._load(self._reader.consume(_STEP_RECORDS, _STEP_SECONDS))
+        messages = self._reader.consume(_STEP_RECORDS, _STEP_SECONDS)
+        if messages:
+            self._moved = time.monotonic()
+            self._load(messages)
         if self._left:
             self._tell()
+            if time.monotonic() - self._moved > _STANDS_STILL_SECONDS:
+                log.warning("restore_reader_replaced", partitions=len(self._left))
+                self._close()
+                self._read()
             return False
-        self.close()
+        self._close()
         self._finish()
         return True
 
@@ -131,7 +161,6 @@ class Restore:
     def _begin(self) -> bool:
         numbers = sorted({number for _, number in self.sources})
         partitions = [(topic, number) for topic in self._changelogs for number in numbers]
-        self.stores = {partition: {} for partition in partitions}
         try:
             self.ends = self._list_offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
             self.starts = self._list_offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
@@ -141,10 +170,23 @@ class Restore:
             time.sleep(2 * _STEP_SECONDS)
             return False
         self._look_for_losses()
-        self._left = {p for p in partitions if self.ends[p] > self.starts[p]}
+        for partition in partitions:
+            kept = self._kept.take(partition)
+            if kept is None or partition[1] in self._rebuilt:
+                self.stores[partition], self._positions[partition] = {}, self.starts[partition]
+            else:
+                self.stores[partition], self._positions[partition] = kept.store, kept.position
+                self.continued += 1
+        self._left = {p for p in partitions if self.ends[p] > self._positions[p]}
         if not self._left:
             self._finish()
             return True
+        self._read()
+        return False
+
+    def _read(self) -> None:
+        """Open a reader where the last one was."""
+        self._moved = time.monotonic()
         gc.disable()
         self._reader = Consumer(
             {
@@ -162,8 +204,7 @@ class Restore:
                 "log_level": 3,
             }
         )
-        self._reader.assign([TopicPartition(*p, self.starts[p]) for p in sorted(self._left)])
-        return False
+        self._reader.assign([TopicPartition(*p, self._positions[p]) for p in sorted(self._left)])
 
     def _look_for_losses(self) -> None:
         """Refuse what is left of a lost changelog, or begin its partition anew from the sources."""
@@ -201,17 +242,22 @@ class Restore:
         return {(at.topic, at.partition): found.result().offset for at, found in answers.items()}
 
     def _load(self, messages: list[Message]) -> None:
-        stores = self.stores
-        partition: tuple[str | None, int | None] | None = None
+        """Apply them in order. Positions follow run by run: this is the hot loop."""
+        stores, positions = self.stores, self._positions
+        last: Message | None = None
+        where: Partition | None = None
         store: Store = {}
         for message in messages:
             error = message.error()
             if error is not None:
                 self._on_error(message, error)
                 continue
-            where = (message.topic(), message.partition())
-            if where != partition:
-                partition, store = where, stores[where]  # type: ignore[index]  # set on a record
+            at: Partition = (message.topic(), message.partition())  # type: ignore[assignment]  # set on a record
+            if at != where:
+                if last is not None and where is not None:
+                    positions[where] = (last.offset() or 0) + 1
+                where, store = at, stores[at]
+            last = message
             key, value = message.key(), message.value()
             if key is None:
                 continue
@@ -220,12 +266,15 @@ class Restore:
             else:
                 store[key] = value
             self.records += 1
+        if last is not None and where is not None:
+            positions[where] = (last.offset() or 0) + 1
 
     def _on_error(self, message: Message, error: KafkaError) -> None:
         partition = (message.topic() or "", message.partition() or 0)
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's public code
             if (message.offset() or 0) >= self.ends[partition]:
                 self._left.discard(partition)
+                self._positions[partition] = message.offset() or 0
         elif error.fatal() or error.code() in _DEFINITE:
             die(
                 ExitCode.RESTORE_FAILED,

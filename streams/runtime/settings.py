@@ -27,6 +27,8 @@ class RuntimeSettings:
         batch: most records in one fetch.
         linger_ms: the producer waits so long to fill a batch.
         largest_message: bytes of the largest record; the topics' max.message.bytes decide.
+        keep_revoked_seconds: state of partitions that went is kept so long, in case that they come
+            back; 0: not at all. Must be much less than the changelogs' ``delete.retention.ms``.
         rebuild_lost_state: where a changelog was lost, make the state anew out of the sources,
             sending nothing again, instead of refusing to start.
     """
@@ -45,4 +47,5 @@ class RuntimeSettings:
     batch: int = 1000
     linger_ms: int = 5
     largest_message: int = 2_097_152
+    keep_revoked_seconds: float = 600.0
     rebuild_lost_state: bool = False

@@ -199,7 +199,7 @@ def _judge_restore(settings: Settings, tables: Tables, verdict: Verdict) -> None
     deadline = time.monotonic() + CATCH_UP_SECONDS
     while not restore.step():
         if time.monotonic() > deadline:
-            restore.close()
+            restore.give_up()
             verdict.hung = 1
             verdict.differences.append("a fresh restore does not end")
             return

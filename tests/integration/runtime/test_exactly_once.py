@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from typing import TYPE_CHECKING
 
@@ -124,3 +125,32 @@ def test_untested_library_versions_are_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(TESTED, "confluent-kafka", "0.0.1")
     with pytest.raises(RuntimeError, match=r"confluent-kafka is .* tested on 0\.0\.1"):
         make_app(RuntimeSettings(client={}, group="g"))
+
+
+def test_what_a_worker_still_has_is_not_read_again(running: Run) -> None:
+    running.start("a")
+    running.feed(2000)
+    running.wait()
+    guest = running.start(None)
+    wait_until(lambda: len(restores(running)) >= 3, 30, running.log.read_text)
+    running.feed(200)
+    running.wait()
+    guest.terminate()
+    assert guest.wait(10) == ExitCode.OK
+    wait_until(lambda: len(restores(running)) >= 4, 30, running.log.read_text)
+    kept, records = restores(running)[-1]
+    assert kept == 4, "the stores of two partitions never went, those of two came back"
+    assert 0 < records <= 200, "of those two, only what the guest wrote was read"
+    running.feed(200)
+    running.wait()
+    running.check()
+
+
+def restores(running: Run) -> list[tuple[int, int]]:
+    """Stores that were still there, and records that were read, in each restore so far."""
+    found = re.findall(r"restored\W.*?kept=(\d+).*?records=(\d+)", _plain(running))
+    return [(int(kept), int(records)) for kept, records in found]
+
+
+def _plain(running: Run) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", running.log.read_text())
