@@ -61,7 +61,7 @@ class Cluster:
         self._reported: list[KafkaError] = []
         config = {**client_config(settings), "log_level": 0, "error_cb": self._reported.append}
         try:
-            self.admin = AdminClient(config)  # type: ignore[arg-type]  # error_cb is a function
+            self.admin = AdminClient(config)
         except KafkaException as error:
             raise ClusterError(f"the Kafka client can't be set up: {_text(error)}") from None
 

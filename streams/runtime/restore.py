@@ -162,8 +162,8 @@ class Restore:
         numbers = sorted({number for _, number in self.sources})
         partitions = [(topic, number) for topic in self._changelogs for number in numbers]
         try:
-            self.ends = self._list_offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-            self.starts = self._list_offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+            self.ends = self._list_offsets(partitions, OffsetSpec.latest())
+            self.starts = self._list_offsets(partitions, OffsetSpec.earliest())
         except KafkaException as error:
             if not error.args[0].retriable():
                 die(ExitCode.RESTORE_FAILED, "a changelog can't be read", error=str(error))
@@ -252,7 +252,7 @@ class Restore:
             if error is not None:
                 self._on_error(message, error)
                 continue
-            at: Partition = (message.topic(), message.partition())  # type: ignore[assignment]  # set on a record
+            at: Partition = (message.topic(), message.partition())
             if at != where:
                 if last is not None and where is not None:
                     positions[where] = (last.offset() or 0) + 1

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 TESTED = {
     "faust-streaming": "0.15.3",
     "mode-streaming": "0.7.1",
-    "confluent-kafka": "2.16.1",
+    "confluent-kafka": "2.9.0",
 }
 
 

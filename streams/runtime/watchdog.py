@@ -1,7 +1,7 @@
 """Ends the process when a step takes longer than it may.
 
 Invariant: it is a thread of its own, so it works when the event loop or a librdkafka call hangs
-(librdkafka 2.16 was seen to hang in ``send_offsets_to_transaction`` past its own time limit after
+(librdkafka 2.10 and later hang in ``send_offsets_to_transaction`` past their own time limit after
 a coordinator was lost).
 """
 

@@ -94,7 +94,7 @@ def is_synchronized() -> bool | None:
 def _newest(settings: Settings, cluster: Cluster, metadata: ClusterMetadata) -> datetime | None:
     """The newest timestamp of what ingress and workers write by their own clocks."""
     request = {
-        TopicPartition(name, partition): OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]  # the library's
+        TopicPartition(name, partition): OffsetSpec.max_timestamp()
         for name in (settings.topic(topics.SOURCE), settings.topic(topics.FACTS))
         if name in metadata.topics
         for partition in metadata.topics[name].partitions
