@@ -33,6 +33,7 @@ __all__ = [
     "Topic",
     "TopicTable",
     "apply_topics",
+    "check_partitions",
     "check_topics",
     "load_topics",
 ]
@@ -130,10 +131,7 @@ def check_topics(settings: Settings, *, is_development: bool = False) -> list[Pr
     metadata = cluster.metadata()
     wanted = {settings.topic(topic.name): topic for topic in table.topics}
     present = [name for name in wanted if name in metadata.topics]
-    problems = [
-        Problem(name, "does not exist", _APPLY) for name in wanted if name not in metadata.topics
-    ]
-    problems += _partition_problems(settings, metadata, present)
+    problems = check_partitions(settings, metadata)
     if not is_development:
         problems += _replication_problems(table, metadata, present)
     actual = cluster.configs(present)
@@ -154,6 +152,20 @@ def check_topics(settings: Settings, *, is_development: bool = False) -> list[Pr
     if source in actual:
         problems += _source_problems(settings, source, int(actual[source]["retention.ms"]))
     return problems
+
+
+def check_partitions(settings: Settings, metadata: ClusterMetadata) -> list[Problem]:
+    """Whether every topic exists, with the source's partition count: what no worker can do without.
+
+    Raises:
+        ConfigurationError: the table can't be used.
+    """
+    names = [settings.topic(topic.name) for topic in load_topics(settings.topics_file).topics]
+    missing = [
+        Problem(name, "does not exist", _APPLY) for name in names if name not in metadata.topics
+    ]
+    present = [name for name in names if name in metadata.topics]
+    return missing + _partition_problems(settings, metadata, present)
 
 
 def _replication(table: TopicTable, brokers: int, *, is_development: bool) -> int:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
 
 import structlog
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from streams.adapters import topics
+from streams.adapters.cluster import Cluster
+from streams.adapters.doctor import State, examine_start
+from streams.adapters.errors import ClusterError
 from streams.adapters.health import serve_health
 from streams.adapters.kafka import client_config
 from streams.runtime import ExitCode, RuntimeApp, RuntimeSettings, make_app, run
@@ -23,16 +26,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_REQUEST_SECONDS = 15
-_REQUIRED = (
-    topics.SOURCE,
-    topics.EVENTS,
-    topics.FACTS,
-    topics.CONVERSION,
-    topics.DEAD_LETTERS,
-    "checkout-recovery-checkouts-changelog",
-    "checkout-recovery-cohorts-changelog",
-)
+_LOOKS: Final = 3
+_LOOK_SECONDS: Final = 2.0
 
 
 def create_app(
@@ -60,13 +55,11 @@ def work(
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True, name="parent").start()
     try:
-        partitions, problems = check_start(settings)
-    except KafkaException as error:
-        log.error("kafka_unreachable", error=error.args[0].name())  # noqa: TRY400  # a state, not a defect
+        partitions = _examined(settings)
+    except ClusterError as error:
+        log.error("kafka_unreachable", reason=str(error))  # noqa: TRY400  # a state, not a defect
         return ExitCode.FETCH_FAILED
-    if problems:
-        for problem in problems:
-            log.error("start_check_failed", problem=problem)
+    if partitions is None:
         return ExitCode.STARTUP_CHECK_FAILED
     metrics = WorkerMetrics()
     app = create_app(settings, partitions=partitions, rebuild_lost_state=rebuild_lost_state)
@@ -83,32 +76,25 @@ def work(
     return run(app, beside=ticker.run)
 
 
-def check_start(settings: Settings) -> tuple[int, list[str]]:
-    """The source's partition count, and everything that keeps a worker from starting.
+def _examined(settings: Settings) -> int | None:
+    """The source's partition count; None if the installation can't be run as it is.
+
+    A problem must be seen three times: a broker that has just started may not know its topics yet.
 
     Raises:
-        KafkaException: the cluster can't be reached.
+        ClusterError: the cluster can't be reached.
     """
-    admin = AdminClient(client_config(settings))
-    known = admin.list_topics(timeout=_REQUEST_SECONDS).topics
-    problems = []
-    source = known.get(settings.topic(topics.SOURCE))
-    partitions = 0 if source is None else len(source.partitions)
-    for name in map(settings.topic, _REQUIRED):
-        if name not in known:
-            problems.append(f"topic {name} does not exist: run `checkout-recovery topics apply`")
-        elif partitions and len(known[name].partitions) != partitions:
-            problems.append(
-                f"topic {name} has {len(known[name].partitions)} partitions, the source has "
-                f"{partitions}: all need the same count"
-            )
-    if settings.transaction_timeout_ms < settings.session_timeout_ms:
-        problems.append(
-            "CHECKOUT_RECOVERY_TRANSACTION_TIMEOUT_MS must not be less than "
-            "CHECKOUT_RECOVERY_SESSION_TIMEOUT_MS: a member that is still in the group could "
-            "lose its transaction"
-        )
-    return partitions, problems
+    for look in range(_LOOKS):
+        time.sleep(_LOOK_SECONDS if look else 0)
+        metadata = Cluster(settings).metadata()
+        findings = examine_start(settings, metadata)
+        if not any(finding.state is State.PROBLEM for finding in findings):
+            break
+    for finding in findings:
+        log.warning("start_check", **asdict(finding) | {"state": finding.state.value})
+    if any(finding.state is State.PROBLEM for finding in findings):
+        return None
+    return len(metadata.topics[settings.topic(topics.SOURCE)].partitions)
 
 
 def _end_with(parent: int) -> None:
