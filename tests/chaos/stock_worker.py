@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,8 +35,10 @@ class StockApp(faust.App):  # type: ignore[misc]  # Faust is untyped here
     runtime = SimpleNamespace(partitions=PARTITIONS)
 
     def Table(self, name: str, **options: Any) -> Any:  # noqa: N802  # Faust's name
-        raw = {"key_serializer": "raw", "value_serializer": "raw"}
-        return super().Table(name, key_type=bytes, value_type=bytes, **{**raw, **options})
+        raw = faust.Schema(
+            key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+        )
+        return super().Table(name, schema=raw, **options)
 
 
 def main() -> None:
@@ -71,11 +74,17 @@ def main() -> None:
                 )
         ticks.poll(0)
 
+    has_partitions = threading.Event()
+
+    @app.on_partitions_assigned.connect(weak=False)  # type: ignore[untyped-decorator]  # Faust is untyped here
+    async def assigned(*_args: object, **_kwargs: object) -> None:
+        has_partitions.set()
+
     serve_health(
         "127.0.0.1",
         int(os.environ["CHECKOUT_RECOVERY_METRICS_PORT"]),
         registry=metrics.registry,
-        readiness=lambda: "waiting" if app.rebalancing or app.assignment is None else "",
+        readiness=lambda: "" if has_partitions.is_set() and not app.rebalancing else "waiting",
     )
     worker = faust.Worker(app, loop=asyncio.new_event_loop(), loglevel="INFO")
     worker.execute_from_commandline()

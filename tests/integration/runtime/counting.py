@@ -21,8 +21,8 @@ app = make_app(
         group=f"{NAME}-group",
         slot=os.environ.get("SLOT"),
         partitions=PARTITIONS,
-        session_timeout_ms=6_000,
-        transaction_timeout_ms=15_000,
+        session_timeout_ms=int(os.environ.get("SESSION_MS", "6000")),
+        transaction_timeout_ms=int(os.environ.get("SESSION_MS", "15000")),
         commit_interval_ms=int(os.environ.get("COMMIT_MS", "100")),
         rebuild_lost_state="REBUILD" in os.environ,
     )
