@@ -6,6 +6,7 @@ Examples:
   python -m tests.chaos.measure coordinator --times 10   kill -9 of coordinators, on three brokers
   python -m tests.chaos.measure broker --times 10        kill -9 of the only broker
   python -m tests.chaos.measure roll                     rolling restart of three brokers
+  python -m tests.chaos.measure zombie --times 30        stopped at three points, ten times each
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ _LONG_SECONDS: Final = 60.0
 _COORDINATOR_DOWN_SECONDS: Final = 25.0
 _SETTLE_SECONDS: Final = 12.0
 _OFFSETS_PARTITIONS: Final = 4
+_POINTS: Final = {
+    "after_flush": "in mid-transaction",
+    "before_commit": "between send_offsets and commit",
+    "restore_reads": "during the restore",
+}
 
 
 class Watcher(threading.Thread):
@@ -191,6 +197,20 @@ class Measurement:
                 None,
             )
 
+    def zombie(self) -> None:
+        """Stopped until its partitions have moved, at three points in turn; then it wakes up."""
+        for number in range(self.times):
+            point = ("after_flush", "before_commit", "restore_reads")[number % 3]
+            fault = Fault.STOP_IN_RESTORE if number % 3 == 2 else Fault.STOP_IN_COMMIT
+            step = Step(0, fault, number // 3, 14.0, point)
+            self._note(
+                f"stopped {_POINTS[point]}",
+                lambda step=step: self._breaker._strike(step),  # type: ignore[misc]  # noqa: SLF001
+                None,
+            )
+        struck = Counter(fault.name for fault in self._breaker.struck)
+        _tell(f"stopped at their point: {dict(struck)}")
+
     def _note(
         self, what: str, act: Callable[[], object], worker: Service | None, *, seconds: float = 0
     ) -> None:
@@ -243,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    scenarios = ("restart", "kill", "takeover", "join", "coordinator", "broker", "roll")
+    scenarios = ("restart", "kill", "takeover", "join", "coordinator", "broker", "roll", "zombie")
     parser.add_argument("scenario", choices=scenarios)
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--session", type=int, default=10, help="session timeout in seconds")
@@ -270,7 +290,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     table([event.row() for event in measurement.events], tell=_tell)
     _tell(
         f"lost {verdict.lost}, repeated {verdict.repeated}, wrong {verdict.wrong}, hung "
-        f"{verdict.hung}; {verdict.counts.get('source records')} source records"
+        f"{verdict.hung}; {verdict.counts.get('source records')} source records; "
+        f"answers {traffic.answers}"
     )
     for text in verdict.differences[:10]:
         _tell(f"  - {text}")
