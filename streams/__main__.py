@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from pathlib import Path  # noqa: TC003  # Typer reads the annotations
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -14,10 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from streams.adapters.errors import ClusterError
-from streams.config import ConfigurationError, Settings, load_settings
-
-if TYPE_CHECKING:
-    from streams.adapters.replay import Selection
+from streams.commands import dead_letters, topics, workers
+from streams.commands.options import AsJson, settings_of
+from streams.config import ConfigurationError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,19 +25,11 @@ app = typer.Typer(
     help="Wix abandoned-checkout webhooks in; recovery events and conversion rates out.",
     epilog="Settings come from CHECKOUT_RECOVERY_… variables; see docs/operations.md.",
 )
-topics_app = typer.Typer(no_args_is_help=True, help="Create or compare the topics.")
-app.add_typer(topics_app, name="topics")
-letters_app = typer.Typer(
-    no_args_is_help=True, help="Look at and resend what could not be processed."
-)
-app.add_typer(letters_app, name="dead-letters")
+app.add_typer(topics.app, name="topics")
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(workers.app, name="workers")
 
 _USAGE = 2
-Since = Annotated[str, typer.Option(help="Not older than this: 90m, 24h, 7d.")]
-Reason = Annotated[str, typer.Option(help="With this reason only, as in entity_unreadable.")]
-Stage = Annotated[str, typer.Option(help="Of this stage only: ingress, track-checkouts, …")]
-At = Annotated[list[str] | None, typer.Option(help="At this position, as listed; repeatable.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 def main() -> None:
@@ -51,20 +41,12 @@ def main() -> None:
         sys.exit(_USAGE)
 
 
-def _settings(process: str, **overrides: object) -> Settings:
-    from streams.adapters.logs import configure_logging  # noqa: PLC0415  # quick --help
-
-    settings = load_settings(**overrides)
-    configure_logging(settings, process=process)
-    return settings
-
-
 @app.command()
 def ingress() -> None:
     """Receive webhooks, verify them and publish them to Kafka."""
     from streams.ingress.server import serve  # noqa: PLC0415  # quick --help
 
-    raise typer.Exit(serve(_settings("ingress")))
+    raise typer.Exit(serve(settings_of("ingress")))
 
 
 @app.command()
@@ -80,7 +62,7 @@ def worker(
     child: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Keep checkouts, announce what happened, count the rates. Start more of them to scale."""
-    settings = _settings("worker")
+    settings = settings_of("worker")
     if child is not None:
         from streams.worker.process import work  # noqa: PLC0415  # quick --help
 
@@ -92,146 +74,6 @@ def worker(
     )
 
 
-@topics_app.command("apply")
-def topics_apply(
-    *,
-    development: Annotated[
-        bool, typer.Option(help="Lower replication to what the cluster has.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Create the topics that are missing and set what differs; safe to repeat."""
-    from streams.adapters.topics import apply_topics  # noqa: PLC0415  # quick --help
-
-    changes = apply_topics(_settings("topics"), is_development=development)
-    if as_json:
-        typer.echo(json.dumps([{"topic": c.topic, "what": c.what} for c in changes]))
-        return
-    for change in changes:
-        typer.echo(f"{change.topic}: {change.what}")
-    if not changes:
-        typer.echo("All topics are as the table says.")
-
-
-@topics_app.command("check")
-def topics_check(
-    *,
-    development: Annotated[bool, typer.Option(help="Don't compare replication.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Compare the cluster's topics with the table; exit code 1 if something differs."""
-    from streams.adapters.topics import check_topics  # noqa: PLC0415  # quick --help
-
-    problems = check_topics(_settings("topics"), is_development=development)
-    if as_json:
-        rows = [{"topic": p.topic, "what": p.what, "mend": p.mend} for p in problems]
-        typer.echo(json.dumps(rows))
-    elif problems:
-        table = Table("topic", "problem", "what to do")
-        for problem in problems:
-            table.add_row(problem.topic, problem.what, problem.mend)
-        Console().print(table)
-    else:
-        typer.echo("All topics are as the table says.")
-    raise typer.Exit(1 if problems else 0)
-
-
-def _selection(since: str, reason: str, stage: str, at: list[str] | None) -> Selection:
-    from datetime import UTC, datetime  # noqa: PLC0415  # quick --help
-
-    from streams.adapters.replay import Position, Selection  # noqa: PLC0415
-    from streams.config import parse_duration  # noqa: PLC0415
-
-    try:
-        return Selection(
-            since=datetime.now(UTC) - parse_duration(since) if since else None,
-            reason=reason,
-            stage=stage,
-            positions=frozenset(Position.read(text) for text in at or ()),
-        )
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-@letters_app.command("list")
-def letters_list(  # noqa: PLR0913  # one option each
-    *,
-    since: Since = "",
-    reason: Reason = "",
-    stage: Stage = "",
-    at: At = None,
-    limit: Annotated[int, typer.Option(help="The newest so many; 0: all.")] = 100,
-    with_value: Annotated[
-        bool, typer.Option(help="Print the records too: they may hold personal data.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Show what could not be processed: when, why, where, and how many by reason.
-
-    Example: checkout-recovery dead-letters list --since 24h --reason entity_unreadable
-    """
-    from streams.adapters.replay import read_dead_letters  # noqa: PLC0415  # quick --help
-
-    letters = sorted(
-        read_dead_letters(_settings("dead-letters"), _selection(since, reason, stage, at)),
-        key=lambda letter: letter.at,
-    )
-    shown = letters[-limit:] if limit else letters
-    if as_json:
-        for letter in shown:
-            typer.echo(json.dumps(letter.describe(with_value=with_value)))
-        return
-    table = Table("position", "time (UTC)", "stage", "reason", "from", "bytes")
-    for letter in shown:
-        about = letter.describe(with_value=False)
-        table.add_row(*(str(about[name]) for name in about))
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(table)
-    if with_value:
-        for letter in shown:
-            typer.echo(f"{letter.position}\t{(letter.value or b'').decode('utf-8', 'replace')}")
-    for name, count in sorted(Counter(letter.reason for letter in letters).items()):
-        console.print(f"{name}: {count}", markup=False)
-    if not letters:
-        console.print("No dead letters.")
-
-
-@letters_app.command("replay")
-def letters_replay(
-    *,
-    since: Since = "",
-    reason: Reason = "",
-    stage: Stage = "",
-    at: At = None,
-    dry_run: Annotated[bool, typer.Option(help="Only try to read them.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Send dead letters again, after a fix. Safe to repeat; what is still unreadable stays.
-
-    Without options all of them; exit code 1 if some are still unreadable.
-
-    Example: checkout-recovery dead-letters replay --reason entity_unreadable --dry-run
-    """
-    from streams.adapters.replay import read_dead_letters, replay  # noqa: PLC0415  # quick --help
-
-    settings = _settings("dead-letters")
-    letters = read_dead_letters(settings, _selection(since, reason, stage, at))
-    result = replay(settings, letters, is_dry_run=dry_run)
-    if as_json:
-        typer.echo(
-            json.dumps(
-                {"sent": result.sent, "not_ours": result.not_ours, "unreadable": result.unreadable}
-            )
-        )
-    else:
-        typer.echo(f"{'can be sent' if dry_run else 'sent'}: {result.sent}")
-        if result.not_ours:
-            typer.echo(f"of another event type, not kept: {result.not_ours}")
-        for name, count in sorted(result.unreadable.items()):
-            typer.echo(f"still unreadable, {name}: {count}")
-    raise typer.Exit(1 if result.unreadable else 0)
-
-
 @app.command()
 def doctor(*, as_json: AsJson = False) -> None:
     """Look for what would keep an installation from working, and say how to mend it.
@@ -240,7 +82,7 @@ def doctor(*, as_json: AsJson = False) -> None:
     """
     from streams.adapters.doctor import State, diagnose  # noqa: PLC0415  # quick --help
 
-    findings = diagnose(_settings("doctor"))
+    findings = diagnose(settings_of("doctor"))
     if as_json:
         rows = [
             {"check": f.check, "state": f.state.value, "what": f.what, "mend": f.mend}
