@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,8 +17,4 @@ if TYPE_CHECKING:
 def running(bootstrap_servers: str, tmp_path: Path) -> Iterator[Run]:
     found = Run(bootstrap_servers, tmp_path)
     yield found
-    for worker in found.workers:
-        if worker.poll() is None:
-            worker.send_signal(signal.SIGCONT)
-            worker.kill()
-        worker.wait()
+    found.stop()

@@ -1,7 +1,8 @@
 """A tiny application for the runtime's tests: counts keys, one output an event.
 
 Environment: RUN (names), SLOT, SLEEP (seconds inside an event), RAISE_AT (event number),
-OUTSIDE (send outside an event), REBUILD (lost state, from the source).
+OUTSIDE (send outside an event), REBUILD (lost state, from the source),
+FORGET (keys with an odd number at once).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ app = make_app(
 source, output = app.topic(f"{NAME}-in"), app.topic(f"{NAME}-out")
 counts = app.Table("counts", partitions=PARTITIONS)
 SLEEP = float(os.environ.get("SLEEP", "0"))
+FORGETS = "FORGET" in os.environ
 RAISE_AT = int(os.environ.get("RAISE_AT", "0"))
 
 
@@ -39,6 +41,8 @@ async def count(stream: Any) -> None:
     async for event in stream.events():
         number = int(counts.get(event.key, b"0")) + 1
         counts[event.key] = b"%d" % number
+        if FORGETS and int(event.key[1:]) % 2:
+            del counts[event.key]
         if SLEEP:
             await asyncio.sleep(SLEEP)
         message = event.message

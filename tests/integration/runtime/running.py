@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -24,15 +25,22 @@ KEYS = 100
 class Run:
     """Topics, workers and the check of one test."""
 
-    def __init__(self, bootstrap_servers: str, directory: Path) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        directory: Path,
+        *,
+        makes_changelog: bool = True,
+    ) -> None:
         self.bootstrap_servers = bootstrap_servers
         self.name = f"r{uuid.uuid4().hex[:8]}"
         self.log = directory / "workers.log"
         self.workers: list[subprocess.Popen[bytes]] = []
+        self.settings = load_settings(bootstrap_servers=bootstrap_servers)
         self.admin = AdminClient({"bootstrap.servers": bootstrap_servers})
         self.source, self.output = f"{self.name}-in", f"{self.name}-out"
         self.changelog = f"{self.name}-group-counts-changelog"
-        self.create(self.source, self.output, self.changelog)
+        self.create(self.source, self.output, *([self.changelog] if makes_changelog else []))
         self.sent = 0
 
     def create(self, *names: str) -> None:
@@ -82,32 +90,49 @@ class Run:
             reader.close()
 
     def outputs(self) -> int:
-        settings = load_settings(bootstrap_servers=self.bootstrap_servers)
-        return len(read_all(settings, self.output))
+        return len(read_all(self.settings, self.output))
 
     def changes(self) -> int:
         """Records of the changelog so far."""
-        settings = load_settings(bootstrap_servers=self.bootstrap_servers)
-        return len(read_all(settings, self.changelog))
+        return len(read_all(self.settings, self.changelog))
+
+    def stop(self) -> None:
+        """End all workers, frozen ones too."""
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGCONT)
+                worker.kill()
+            worker.wait()
+
+    def state(self) -> dict[bytes | None, int]:
+        """The table as its changelog says."""
+        found: dict[bytes | None, int] = {}
+        for message in read_all(self.settings, self.changelog):
+            if message.value() is None:
+                found.pop(message.key(), None)
+            else:
+                found[message.key()] = int(message.value() or 0)
+        return found
 
     def wait(self, seconds: float = 60) -> None:
         wait_until(lambda: self.lag() == 0, seconds, self.log.read_text)
 
     def check(self) -> None:
-        settings = load_settings(bootstrap_servers=self.bootstrap_servers)
-        source = read_all(settings, self.source)
-        wanted = Counter(message.key() for message in source)
-        state = {
-            message.key(): int(message.value() or 0)
-            for message in read_all(settings, self.changelog)
-        }
-        assert state == dict(wanted)
+        """State, outputs and their order are those of a plain recomputation."""
+        wanted = Counter(message.key() for message in read_all(self.settings, self.source))
+        assert self.state() == dict(wanted)
+        sequence = self.check_places()
+        assert all(sequence[key] == list(range(1, n + 1)) for key, n in wanted.items())
+
+    def check_places(self) -> dict[bytes | None, list[int]]:
+        """Every source record has one output; returns the numbers by key."""
         sequence = defaultdict(list)
         places: Counter[tuple[int, int]] = Counter()
-        for message in read_all(settings, self.output):
+        for message in read_all(self.settings, self.output):
             partition, offset, number = map(int, (message.value() or b"").split(b":"))
             places[partition, offset] += 1
             sequence[message.key()].append(number)
-        assert set(places) == {(m.partition(), m.offset()) for m in source}, "lost or invented"
+        source = {(m.partition(), m.offset()) for m in read_all(self.settings, self.source)}
+        assert set(places) == source, "lost or invented"
         assert max(places.values()) == 1, "repeated"
-        assert all(sequence[key] == list(range(1, n + 1)) for key, n in wanted.items())
+        return sequence
