@@ -17,7 +17,6 @@ import structlog
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -50,6 +49,8 @@ _DEFINITE: Final = frozenset(
 _STEP_SECONDS: Final = 0.05
 _STEP_RECORDS: Final = 10_000
 _REQUEST_SECONDS: Final = 10
+#: Short: a rebalance has to wait for it.
+_OFFSETS_SECONDS: Final = 2
 _TELL_EVERY_SECONDS: Final = 5
 _BIG: Final = 20_000
 #: A reader that gets neither a record nor an end for so long is replaced: where it waits for an
@@ -90,6 +91,7 @@ class Restore:
         self._settings = settings
         self._changelogs = sorted(changelogs)
         self._admin = AdminClient({**settings.client, "log_level": 3})
+        self._asker: Consumer | None = None
         self._reader: Consumer | None = None
         self._notes: dict[Partition, Note] = {}
         self._rebuilt: set[int] = set()
@@ -99,6 +101,7 @@ class Restore:
 
     def give_up(self) -> None:
         """Stop; what is loaded so far is kept, for the next restore to go on with."""
+        self._stop_asking()
         self._close()
         for partition, position in self._positions.items():
             if partition[1] not in self._rebuilt:
@@ -135,20 +138,31 @@ class Restore:
         return True
 
     def _read_offsets(self) -> None:
-        request = ConsumerGroupTopicPartitions(
-            self._settings.group, [TopicPartition(*source) for source in sorted(self.sources)]
-        )
-        try:
-            answers = self._admin.list_consumer_group_offsets(
-                [request], require_stable=True, request_timeout=_REQUEST_SECONDS
+        """Ask by a consumer that never joins.
+
+        An admin client of librdkafka 2.8 crashes in this request where the coordinator has moved or
+        is being loaded (librdkafka's issue 5040).
+        """
+        if self._asker is None:
+            self._asker = Consumer(
+                {
+                    **self._settings.client,
+                    "group.id": self._settings.group,
+                    "enable.auto.commit": False,
+                    "isolation.level": "read_committed",  # and so only stable offsets
+                    "log_level": 3,
+                }
             )
-            found = answers[self._settings.group].result().topic_partitions
+        wanted = [TopicPartition(*source) for source in sorted(self.sources)]
+        try:
+            found = self._asker.committed(wanted, _OFFSETS_SECONDS)
             unstable = [item.error for item in found if item.error]
             if not unstable:
                 self.offsets = {(item.topic, item.partition): item.offset for item in found}
                 self._notes = {
                     (item.topic, item.partition): Note.decode(item.metadata) for item in found
                 }
+                self._stop_asking()
                 return
             reason = str(unstable[0])
         except KafkaException as error:
@@ -157,6 +171,11 @@ class Restore:
             self._told = time.monotonic()
             log.info("waiting_for_stable_offsets", reason=reason)
         time.sleep(2 * _STEP_SECONDS)
+
+    def _stop_asking(self) -> None:
+        if self._asker is not None:
+            self._asker.close()
+            self._asker = None
 
     def _begin(self) -> bool:
         numbers = sorted({number for _, number in self.sources})

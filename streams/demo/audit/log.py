@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, TopicPartition
 
 from streams.adapters.kafka import client_config
 from streams.adapters.reading import read_to_end
@@ -74,19 +73,27 @@ def read_topic(client: Mapping[str, str | int | float | bool], topic: str) -> li
 
 
 def lag(client: Mapping[str, str | int | float | bool], group: str, topics: Sequence[str]) -> int:
-    """Records that the group has not committed past; control records are counted too."""
-    admin = AdminClient(dict(client))
-    reader = Consumer({**client, "group.id": group + "-lag", "enable.auto.commit": False})
+    """Records that the group has not committed past; control records are counted too.
+
+    Raises:
+        KafkaException: Kafka can't be asked.
+    """
+    reader = Consumer(
+        {
+            **client,
+            "group.id": group,
+            "enable.auto.commit": False,
+            "isolation.level": "read_uncommitted",  # else an open transaction would be an error
+        }
+    )
     try:
         partitions = [
             TopicPartition(topic, number)
             for topic in topics
             for number in reader.list_topics(topic, timeout=_SECONDS).topics[topic].partitions
         ]
-        request = ConsumerGroupTopicPartitions(group, partitions)
-        committed = admin.list_consumer_group_offsets([request])[group].result()
         behind = 0
-        for item in committed.topic_partitions:
+        for item in reader.committed(partitions, _SECONDS):
             low, high = reader.get_watermark_offsets(
                 TopicPartition(item.topic, item.partition), timeout=_SECONDS
             )
