@@ -3,10 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 UV_VERSION := 0.13.9
 SECONDS ?=
+SEED ?= random
+MINUTES ?= 2
+BROKERS ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check bench-ingress format clean
+.PHONY: help demo test test-fast check chaos chaos-long bench-ingress bench-worker format clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +35,15 @@ check: $(VENV)/.installed ## lint, types, layers
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports --no-cache
+
+chaos: $(VENV)/.installed ## break an installation of real processes by a seed, and judge (SEED=7 MINUTES=2 BROKERS=3)
+	@$(VENV)/bin/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) --brokers $(BROKERS) $(ARGS)
+
+chaos-long: $(VENV)/.installed ## many seeds, kept by commit under docs/reliability/runs; goes on where it was stopped
+	@$(VENV)/bin/python -m tests.chaos.long $(ARGS)
+
+bench-worker: $(VENV)/.installed ## source records a second of one worker on one core
+	@$(VENV)/bin/python -m tests.bench.worker $(ARGS)
 
 bench-ingress: $(VENV)/.installed ## verified webhooks a second on one core (needs Go, or vegeta on the PATH)
 	@$(VENV)/bin/python -m tests.bench.ingress $(ARGS)

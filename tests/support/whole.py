@@ -88,7 +88,7 @@ class Whole:
         self._random = random
         self._tracking = Tracking(law, WorkerMetrics())
         self._measuring = Measuring(law, WorkerMetrics())
-        self._checkouts: dict[int, dict[bytes, bytes]] = defaultdict(dict)
+        self.checkouts: dict[int, dict[bytes, bytes]] = defaultdict(dict)
         self._cohorts: dict[int, dict[bytes, bytes]] = defaultdict(dict)
         self.source = Topic(SOURCE, random)
         self.topics = {target: Topic(target.value, random) for target in Target}
@@ -126,7 +126,7 @@ class Whole:
     def put(self, key: bytes, value: bytes, headers: Headers, *, received_at: datetime) -> str:
         """Append a source record and let the workers take it in; returns its position."""
         incoming = self.source.append(key, value, headers, received_at)
-        table = self._checkouts[incoming.partition]
+        table = self.checkouts[incoming.partition]
         self._publish(self._tracking.process(incoming, table), received_at)
         if self._random.random() < 0.1:
             self.tick(received_at)
