@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -11,12 +12,13 @@ from streams.adapters.instants import format_instant
 from streams.adapters.lifecycle import NAMESPACE
 from streams.domain.histogram import RELATIVE_ERROR
 from streams.domain.money import from_nanos
+from streams.domain.rates import share
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from decimal import Decimal
 
-    from streams.domain.rates import Segment, Share, WindowRates
+    from streams.domain.rates import Segment, WindowRates
 
 SCHEMA_VERSION: Final = 1
 EVENT_TYPE: Final = "conversion.measured"
@@ -84,7 +86,10 @@ def format_duration(duration: timedelta) -> str:
 
 
 def _window(rates: WindowRates) -> dict[str, object]:
-    matured = (rates.start - rates.horizon, rates.stop - rates.horizon)
+    matured = (
+        format_instant(rates.start - rates.horizon),
+        format_instant(rates.stop - rates.horizon),
+    )
     return {
         "window": format_duration(rates.window),
         "from": format_instant(rates.start),
@@ -138,24 +143,27 @@ def _window(rates: WindowRates) -> dict[str, object]:
     }
 
 
-def _segment(segment: Segment, matured: tuple[datetime, datetime]) -> dict[str, object]:
+def _segment(segment: Segment, matured: tuple[str, str]) -> dict[str, object]:
     return {
-        "cohort": _share(segment.cohort),
+        "cohort": _share(segment.cohort.abandoned, segment.cohort.recovered),
         "matured": {
-            "from": format_instant(matured[0]),
-            "to": format_instant(matured[1]),
-            **_share(segment.matured),
+            "from": matured[0],
+            "to": matured[1],
+            **_share(segment.matured.abandoned, segment.matured.recovered),
         },
     }
 
 
-def _share(share: Share) -> dict[str, object]:
+@lru_cache(maxsize=4096)
+def _share(abandoned: int, recovered: int) -> dict[str, object]:
+    """By the counts, which decide the rest; nobody may change what it returns."""
+    found = share(abandoned, recovered)
     return {
-        "abandoned": share.abandoned,
-        "recovered": share.recovered,
-        "rate": _decimal(share.rate),
-        "low": _decimal(share.low),
-        "high": _decimal(share.high),
+        "abandoned": abandoned,
+        "recovered": recovered,
+        "rate": _decimal(found.rate),
+        "low": _decimal(found.low),
+        "high": _decimal(found.high),
     }
 
 

@@ -24,13 +24,20 @@ from streams.domain.series import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime, timedelta
 
 _Z: Final = Decimal("1.959963984540054")
 _EXACT: Final = Context(prec=60)
 _SIX_PLACES: Final = Decimal("0.000001")
 _ALL: Final = tuple(SEGMENTS)
+#: Keys of a tally, by what they count, in the order of the segments.
+_KEYS: Final = {what: tuple(f"{what}{segment}" for segment in SEGMENTS) for what in "arh"}
+_CART: Final = tuple(segment for segment in SEGMENTS if not segment & CHECKOUT_STAGE)
+_CHECKOUT: Final = tuple(segment for segment in SEGMENTS if segment & CHECKOUT_STAGE)
+_REACHABLE: Final = tuple(segment for segment in SEGMENTS if segment & REACHABLE)
+_UNREACHABLE: Final = tuple(segment for segment in SEGMENTS if not segment & REACHABLE)
+_TOUCHED: Final = tuple(segment for segment in SEGMENTS if segment & TOUCHED)
+_UNTOUCHED: Final = tuple(segment for segment in SEGMENTS if not segment & TOUCHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +146,16 @@ def _window(
     shape: Shape, buckets: int, stop: datetime, current: Tally, matured: Tally, before: Tally
 ) -> WindowRates:
     window = buckets * shape.width
+    young, bought = _by_segment("a", current), _by_segment("r", current)
+    old, in_time = _by_segment("a", matured), _by_segment("h", matured)
 
-    def segment(segments: Iterable[int]) -> Segment:
-        chosen = tuple(segments)
+    def segment(chosen: tuple[int, ...]) -> Segment:
         return Segment(
-            share(_count("a", current, chosen), _count("r", current, chosen)),
-            share(_count("a", matured, chosen), _count("h", matured, chosen)),
+            share(_sum(young, chosen), _sum(bought, chosen)),
+            share(_sum(old, chosen), _sum(in_time, chosen)),
         )
 
-    abandoned = _count("a", current, _ALL)
+    abandoned = sum(young)
     recoveries = current.get("f", 0)
     return WindowRates(
         window=window,
@@ -156,19 +164,19 @@ def _window(
         stop=stop,
         flow=Flow(abandoned, recoveries, ratio(recoveries, abandoned)),
         all=segment(_ALL),
-        cart=segment(_without(CHECKOUT_STAGE)),
-        checkout=segment(_with(CHECKOUT_STAGE)),
-        reachable=segment(_with(REACHABLE)),
-        unreachable=segment(_without(REACHABLE)),
-        touched=segment(_with(TOUCHED)),
-        untouched=segment(_without(TOUCHED)),
+        cart=segment(_CART),
+        checkout=segment(_CHECKOUT),
+        reachable=segment(_REACHABLE),
+        unreachable=segment(_UNREACHABLE),
+        touched=segment(_TOUCHED),
+        untouched=segment(_UNTOUCHED),
         values=_values(current),
         recovery_times=_recovery_times(current),
         previous=Previous(
             stop - 2 * window,
             stop - window,
-            _count("a", before, _ALL),
-            _count("r", before, _ALL),
+            sum(_by_segment("a", before)),
+            sum(_by_segment("r", before)),
             before.get("f", 0),
         )
         if shape.has_previous(buckets)
@@ -215,16 +223,16 @@ def _rounded(value: Decimal) -> Decimal:
     return abs(value.quantize(_SIX_PLACES, rounding=ROUND_HALF_EVEN, context=_EXACT))
 
 
-def _count(key: str, tally: Tally, segments: Iterable[int]) -> int:
-    return sum(tally.get(f"{key}{segment}", 0) for segment in segments)
+def _by_segment(what: str, tally: Tally) -> list[int]:
+    get = tally.get
+    return [get(key, 0) for key in _KEYS[what]]
 
 
-def _with(bit: int) -> Iterable[int]:
-    return (segment for segment in SEGMENTS if segment & bit)
-
-
-def _without(bit: int) -> Iterable[int]:
-    return (segment for segment in SEGMENTS if not segment & bit)
+def _sum(counts: list[int], segments: tuple[int, ...]) -> int:
+    total = 0
+    for segment in segments:
+        total += counts[segment]
+    return total
 
 
 def _values(tally: Tally) -> tuple[Value, ...]:

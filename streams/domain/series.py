@@ -17,6 +17,7 @@ has passed it. The sums are a cache of the buckets: rebuilding them gives the sa
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -101,7 +102,7 @@ class Series:
     count; ``pending`` are the contributions dated later.
     """
 
-    __slots__ = ("_ranges", "_shape", "buckets", "end", "pending", "sums")
+    __slots__ = ("_indexes", "_ranges", "_shape", "buckets", "end", "pending", "sums")
 
     def __init__(
         self,
@@ -113,6 +114,8 @@ class Series:
     ) -> None:
         self._shape = shape
         self._ranges = shape.ranges
+        #: Indexes of the buckets that there are, rising: most of a site's history is empty.
+        self._indexes: list[int] = []
         self.buckets = buckets
         self.end = end
         self.pending = list(pending)
@@ -124,7 +127,8 @@ class Series:
         if end is None:
             return
         self.sums = [{} for _ in self._ranges]
-        for index in present:
+        self._indexes = sorted(present)
+        for index in self._indexes:
             tally = self.buckets[index]
             for total, (start, stop) in zip(self.sums, self._ranges, strict=True):
                 if start <= index - end < stop:
@@ -165,18 +169,23 @@ class Series:
 
     def _forget(self, old: int, end: int) -> None:
         keep = self._shape.keep
-        for index in range(old - keep, min(old, end - keep)):
-            tally = self.buckets.pop(index, None)
-            if tally is not None:
-                for total, (start, stop) in zip(self.sums, self._ranges, strict=True):
-                    if start <= index - old < stop:
-                        _add(total, tally, sign=-1)
+        for index in self._between(old - keep, min(old, end - keep)):
+            tally = self.buckets.pop(index)
+            self._indexes.remove(index)
+            for total, (start, stop) in zip(self.sums, self._ranges, strict=True):
+                if start <= index - old < stop:
+                    _add(total, tally, sign=-1)
 
     def _shift(self, total: Tally, old: tuple[int, int], new: tuple[int, int]) -> None:
-        for index in range(old[0], min(old[1], new[0])):
-            _add(total, self.buckets.get(index, {}), sign=-1)
-        for index in range(max(old[1], new[0]), new[1]):
-            _add(total, self.buckets.get(index, {}))
+        for index in self._between(old[0], min(old[1], new[0])):
+            _add(total, self.buckets[index], sign=-1)
+        for index in self._between(max(old[1], new[0]), new[1]):
+            _add(total, self.buckets[index])
+
+    def _between(self, start: int, stop: int) -> list[int]:
+        """Indexes of the buckets that there are in [start, stop)."""
+        indexes = self._indexes
+        return indexes[bisect_left(indexes, start) : bisect_left(indexes, stop)]
 
     def _release(self, old: int, end: int) -> None:
         delta: dict[int, Tally] = {}
@@ -197,12 +206,17 @@ class Series:
         for index, change in delta.items():
             if index < oldest or not any(change.values()):
                 continue
-            tally = dict(self.buckets.get(index, {}))
+            place = bisect_left(self._indexes, index)
+            is_there = self._indexes[place : place + 1] == [index]
+            tally = dict(self.buckets[index]) if is_there else {}
             _add(tally, change)
             if tally:
                 self.buckets[index] = tally
+                if not is_there:
+                    self._indexes.insert(place, index)
             else:
-                self.buckets.pop(index, None)
+                del self.buckets[index]
+                del self._indexes[place]
             for total, (start, stop) in zip(self.sums, self._ranges, strict=True):
                 if start <= index - end < stop:
                     _add(total, change)
