@@ -136,7 +136,7 @@ class Breaker:
         path = self._installation.fault_file(service, step.point)
         path.write_text(what)
         self._signal_inner(service, signal.SIGKILL)
-        if not self._until(lambda: not path.exists(), _POINT_SECONDS):
+        if not self._until(lambda: not path.exists(), _READY_SECONDS):
             path.unlink(missing_ok=True)
             return False
         if what == "SIGSTOP":
