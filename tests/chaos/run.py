@@ -96,11 +96,12 @@ def run(options: Options, tell: Callable[[str], None], *, keep: Path | None = No
         breaker.run(steps)
         traffic.stop()
         tell("the faults are over; waiting until everything is processed")
-        wait_until_done(installation, verdict)
+        is_stock = options.runtime == "stock"
+        wait_until_done(installation, verdict, is_stock=is_stock)
         for service in installation.workers:
             installation.end(service)
         tell("comparing with a recomputation from the log")
-        judge(installation, traffic.accepted, verdict, is_stock=options.runtime != "ours")
+        judge(installation, traffic.accepted, verdict, is_stock=is_stock)
         outcome.struck = Counter(fault.value for fault in breaker.struck)
         outcome.answers = traffic.answers
         if keep is not None and not verdict.is_right:

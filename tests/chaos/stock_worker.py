@@ -1,55 +1,37 @@
-"""The same agents on Faust as it comes, at least once: what the breaker must find wanting.
+"""The agent ``track-checkouts`` on Faust as it comes: what the breaker finds wanting.
 
-Configured as Faust's documentation advises for not losing data; the ticks come from a task.
+At least once, configured as Faust's documentation advises for not losing data. The rates are left out: their agent
+lists a table's keys, and a table of stock Faust lists those of other partitions too.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import threading
-from datetime import UTC, datetime
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import faust
-from confluent_kafka import Producer
-from faust.types.tuples import Message
 
 from streams.adapters import topics
-from streams.adapters.facts import encode_tick
 from streams.adapters.health import serve_health
-from streams.adapters.kafka import producer_config
 from streams.config import load_settings
+from streams.domain.law import Law
 from streams.worker.metrics import WorkerMetrics
-from streams.worker.topology import build_topology
+from streams.worker.records import Incoming, Target
+from streams.worker.tracking import Tracking
 
 PARTITIONS = 8
-
-
-class StockApp(faust.App):  # type: ignore[misc]  # Faust is untyped here
-    """What the topology asks of an application, on Faust's own transport."""
-
-    runtime = SimpleNamespace(partitions=PARTITIONS)
-
-    def Table(self, name: str, **options: Any) -> Any:  # noqa: N802  # Faust's name
-        raw = faust.Schema(
-            key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
-        )
-        return super().Table(name, schema=raw, **options)
+RAW = {"key_serializer": "raw", "value_serializer": "raw"}
 
 
 def main() -> None:
     settings = load_settings()
-    Message.timestamp_ms = property(lambda self: int(1000 * self.timestamp))
-    app = StockApp(
+    app = faust.App(
         settings.topic(topics.GROUP),
         broker=[f"kafka://{server}" for server in settings.bootstrap_servers.split(",")],
         topic_partitions=PARTITIONS,
-        key_serializer="raw",
-        value_serializer="raw",
+        **RAW,
         store="memory://",
         web_enabled=False,
         topic_disable_leader=True,
@@ -59,25 +41,28 @@ def main() -> None:
         broker_session_timeout=settings.session_timeout_ms / 1000,
         broker_max_poll_interval=300.0,
         producer_acks=-1,
-        datadir=str(Path(sys.argv[1])),
+        datadir=sys.argv[1],
     )
     metrics = WorkerMetrics()
-    topology = build_topology(app, settings, metrics)
-    ticks = Producer(producer_config(settings))
+    law = Law(settings.windows, settings.horizon, settings.announce_within)
+    tracking = Tracking(law, metrics)
+    outputs = {target: app.topic(settings.topic(target.value)) for target in Target}
+    schema = faust.Schema(key_type=bytes, value_type=bytes, **RAW)
+    checkouts = app.Table("checkouts", partitions=PARTITIONS, schema=schema)
 
-    @app.timer(interval=1.0)  # type: ignore[untyped-decorator]  # Faust is untyped here
-    async def tick() -> None:
-        for number in range(PARTITIONS):
-            if topology.measuring.has_unpublished(number):
-                ticks.produce(
-                    settings.topic(topics.FACTS), encode_tick(datetime.now(UTC)), partition=number
+    @app.agent(app.topic(settings.topic(topics.SOURCE)), name="track-checkouts")  # type: ignore[untyped-decorator]  # Faust is untyped here
+    async def track_checkouts(stream: Any) -> None:
+        async for event in stream.events():
+            for record in tracking.process(_incoming(event.message), checkouts):
+                await outputs[record.target].send(
+                    key=record.key, value=record.value, headers=record.headers
                 )
-        ticks.poll(0)
 
     has_partitions = threading.Event()
 
     @app.on_partitions_assigned.connect(weak=False)  # type: ignore[untyped-decorator]  # Faust is untyped here
     async def assigned(*_args: object, **_kwargs: object) -> None:
+        tracking.forget()
         has_partitions.set()
 
     serve_health(
@@ -86,8 +71,19 @@ def main() -> None:
         registry=metrics.registry,
         readiness=lambda: "" if has_partitions.is_set() and not app.rebalancing else "waiting",
     )
-    worker = faust.Worker(app, loop=asyncio.new_event_loop(), loglevel="INFO")
-    worker.execute_from_commandline()
+    faust.Worker(app, loglevel="INFO").execute_from_commandline()
+
+
+def _incoming(message: Any) -> Incoming:
+    return Incoming(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        key=message.key,
+        value=message.value,
+        headers=list(message.headers or ()),
+        timestamp_ms=int(1000 * message.timestamp),
+    )
 
 
 if __name__ == "__main__":
