@@ -1,7 +1,7 @@
 """The agent ``track-checkouts`` on Faust as it comes: what the breaker finds wanting.
 
-At least once, configured as Faust's documentation advises for not losing data. The rates are left out: their agent
-lists a table's keys, and a table of stock Faust lists those of other partitions too.
+At least once, configured as Faust's documentation advises for not losing data. The rates are left
+out: their agent lists a table's keys, and a table of stock Faust lists those of other partitions.
 """
 
 from __future__ import annotations
