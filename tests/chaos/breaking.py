@@ -187,10 +187,11 @@ class Breaker:
         """Its files may not grow any more, so each append fails as on a full disk (EFBIG)."""
         with self._brokers:
             broker = self._broker(step)
-            resource.prlimit(broker.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+            _, hard = resource.prlimit(broker.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(broker.pid, resource.RLIMIT_FSIZE, (1, hard))
             self._until(lambda: not broker.is_running, _POINT_SECONDS)
             time.sleep(step.seconds)
-            broker.kill()  # a limit can't be told to go away: the operator starts it anew
+            broker.kill()  # if it still tries: the operator makes room and starts it anew
             self._bring_back(broker)
 
     def _roll_brokers(self, _step: Step) -> None:
