@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -73,3 +75,25 @@ def test_what_is_only_a_warning_keeps_no_worker_from_its_work(
         assert kafka_settings.topic(SOURCE) in process.text()
     finally:
         assert process.stop() == ExitCode.OK
+
+
+def test_a_stopped_workers_slot_is_listed_and_can_be_removed(
+    kafka_settings: Settings, tmp_path: Path
+) -> None:
+    apply_topics(kafka_settings, is_development=True)
+    long = {"SESSION_TIMEOUT_MS": "120000", "TRANSACTION_TIMEOUT_MS": "120000"}
+    env = environment(kafka_settings, WORKER_SLOT="7", **long)
+    process = Process(["worker"], env, tmp_path / "log")
+    wait_until(lambda: '"restored"' in process.text(), 60, process.text)
+    assert process.stop() == ExitCode.OK
+
+    def workers(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "streams", "workers", *arguments]
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+    assert json.loads(workers("list", "--json").stdout) == [{"slot": "7", "partitions": 16}]
+    refused = workers("remove", "8")
+    assert refused.returncode == 2
+    assert "slot 8 is no member; members with a slot: 7" in refused.stderr
+    assert workers("remove", "7").returncode == 0
+    assert json.loads(workers("list", "--json").stdout) == []
