@@ -14,6 +14,9 @@ def client_config(settings: Settings) -> dict[str, str | int | float | bool]:
         "bootstrap.servers": settings.bootstrap_servers,
         "security.protocol": settings.security_protocol,
         "log_level": 3,
+        # As the Java clients: with librdkafka's 10 s everything stands still long after a broker
+        # is back.
+        "reconnect.backoff.max.ms": 1_000,
     }
     if settings.sasl_mechanism and settings.sasl_username and settings.sasl_password:
         config["sasl.mechanism"] = settings.sasl_mechanism

@@ -50,7 +50,6 @@ class Publisher:
                 "queue.buffering.max.kbytes": 65_536,
                 "message.max.bytes": 2_097_152,
                 "socket.timeout.ms": 5_000,
-                "reconnect.backoff.max.ms": 1_000,
                 "error_cb": self._on_error,
                 "log_level": 2,  # its errors come through error_cb, in the form of our logs
                 "statistics.interval.ms": 500,
