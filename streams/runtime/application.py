@@ -49,6 +49,8 @@ class RuntimeApp(faust.App):  # type: ignore[misc]  # Faust is untyped here
     watchdog: Watchdog
     #: Whether the state of the assigned partitions is in place; may be read from any thread.
     is_ready = False
+    #: Whether there have been partitions with their state at some time.
+    has_worked = False
 
     def abandon(self, code: ExitCode, reason: str, **fields: object) -> NoReturn:
         """Abort the open transaction and end the process: nothing of it is committed."""

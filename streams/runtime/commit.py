@@ -100,7 +100,8 @@ class Committer:
         found = []
         for tp, offset in positions.items():
             until = self.muted_until.get(tp, 0)
-            note = producer.extents.note(tp.partition, until if offset < until else None)
+            muted = until if offset < until else None
+            note = producer.extents.note(tp.partition, muted, producer.transactional_id)
             found.append(TopicPartition(tp.topic, tp.partition, offset, note))
         return found
 

@@ -28,15 +28,22 @@ class Note:
         ends: least end offset of each changelog.
         starts: first offset of each changelog.
         until: a rebuild is under way; below this offset nothing is announced. None: there is none.
+        owner: transactional id of who committed it; empty: not known.
     """
 
     ends: Mapping[str, int] = field(default_factory=dict)
     starts: Mapping[str, int] = field(default_factory=dict)
     until: int | None = None
+    owner: str = ""
 
     def encode(self) -> str:
         """As Kafka keeps it."""
-        whole = {"ends": dict(self.ends), "starts": dict(self.starts), "until": self.until}
+        whole = {
+            "ends": dict(self.ends),
+            "starts": dict(self.starts),
+            "until": self.until,
+            "owner": self.owner,
+        }
         return json.dumps(whole, separators=(",", ":"))
 
     @classmethod
@@ -49,6 +56,7 @@ class Note:
                 {str(name): int(offset) for name, offset in ends.items()},
                 {str(name): int(offset) for name, offset in starts.items()},
                 None if until is None else int(until),
+                str(whole.get("owner", "")),
             )
         except (ValueError, TypeError, AttributeError):
             return cls()
@@ -72,13 +80,14 @@ class Extents:
         """A bound of the log's end: what others write after us lies at it or beyond."""
         return self._ends[topic, number] + self.written[topic, number]
 
-    def note(self, number: int, until: int | None) -> str:
+    def note(self, number: int, until: int | None, owner: str) -> str:
         """The metadata of a position of partition ``number``, as things stand now."""
         mine = [partition for partition in self._ends if partition[1] == number]
         return Note(
             ends={topic: self._ends[topic, n] + self.written[topic, n] for topic, n in mine},
             starts={topic: self._starts[topic, n] for topic, n in mine},
             until=until,
+            owner=owner,
         ).encode()
 
 

@@ -119,6 +119,7 @@ class ConsumerThread(threading.Thread):
         config: dict[str, Any] = {
             **settings.client,
             "group.id": settings.group,
+            "client.id": self._owner.app.producer.transactional_id,
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "isolation.level": "read_committed",
@@ -218,7 +219,11 @@ class ConsumerThread(threading.Thread):
         self._give_up_restore()
         if assigned:
             self._restore = Restore(
-                self._settings, self._owner.changelogs(), assigned, self._owner.kept
+                self._settings,
+                self._owner.changelogs(),
+                assigned,
+                self._owner.kept,
+                transactional_id=self._owner.app.producer.transactional_id,
             )
 
     def _continue_restore(self, consumer: confluent_kafka.Consumer, restore: Restore) -> None:

@@ -154,7 +154,7 @@ class GroupConsumer(UnusedInterface):
         self.app.rebalancing = False
         self.app.consumer_generation_id = self.generation
         await self.app.on_partitions_assigned.send(self.assignment())
-        self.app.is_ready = True
+        self.app.is_ready = self.app.has_worked = True
         self.ready.set()
         log.info(
             "restored",

@@ -76,6 +76,8 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
         self.settings: RuntimeSettings = self.app.runtime
         self.backlog: deque[Record] = deque()
         self.extents = Extents()
+        #: The same for every process of a slot: a successor aborts what its predecessor left.
+        self.transactional_id = f"{self.settings.group}-{self.settings.slot or uuid.uuid4().hex}"
         self.is_committing = False
         self.is_aborting = False
         self._pool = ThreadPoolExecutor(1, "transactions")
@@ -87,12 +89,6 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
         if self._producer is None:
             raise RuntimeError("the producer has not been started")
         return self._producer
-
-    @property
-    def transactional_id(self) -> str:
-        """The same for every process of a slot: a successor aborts what its predecessor left."""
-        slot = self.settings.slot
-        return f"{self.settings.group}-{slot if slot is not None else uuid.uuid4().hex}"
 
     async def on_start(self) -> None:
         """Open the first transaction; an older process of this slot is fenced by it."""
@@ -148,10 +144,7 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
                     time.sleep(_RETRY_SECONDS)
                     continue
                 self.abort()
-                code = (
-                    ExitCode.SLOT_CONFLICT if error.code() in _FENCED else ExitCode.PRODUCER_FAILED
-                )
-                die(code, f"{step} failed", error=error.name(), detail=error.str())
+                die(self._code_of(error), f"{step} failed", error=error.name(), detail=error.str())
 
     def abort(self) -> None:
         """Abort as well as can be: readers see past the transaction now, not at its timeout."""
@@ -214,9 +207,21 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
 
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
-            code = ExitCode.SLOT_CONFLICT if error.code() in _FENCED else ExitCode.PRODUCER_FAILED
-            die(code, "the producer failed for good", error=error.name(), detail=error.str())
+            die(
+                self._code_of(error),
+                "the producer failed for good",
+                error=error.name(),
+                detail=error.str(),
+            )
         log.warning("producer_error", error=error.name(), detail=error.str())
+
+    def _code_of(self, error: KafkaError) -> ExitCode:
+        """Who is fenced while it works has a twin, unless it slept: then others took its place."""
+        if error.code() not in _FENCED:
+            return ExitCode.PRODUCER_FAILED
+        if self.app.watchdog.has_slept(self.settings.session_timeout_ms / 1000):
+            return ExitCode.MEMBERSHIP_LOST
+        return ExitCode.SLOT_CONFLICT if self.app.has_worked else ExitCode.PRODUCER_FAILED
 
     # Faust's interface
 

@@ -28,7 +28,9 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from streams.runtime.exits import ExitCode, die
 from streams.runtime.extents import Note, Partition, lost_changelogs
 from streams.runtime.faults import fault_point
+from streams.runtime.fencing import end_transactions_of_the_gone
 from streams.runtime.kept import KeptStores
+from streams.runtime.positions import CommittedPositions, UnstableError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -49,13 +51,13 @@ _DEFINITE: Final = frozenset(
 _STEP_SECONDS: Final = 0.05
 _STEP_RECORDS: Final = 10_000
 _REQUEST_SECONDS: Final = 10
-#: Short: a rebalance has to wait for it.
-_OFFSETS_SECONDS: Final = 2
 _TELL_EVERY_SECONDS: Final = 5
 _BIG: Final = 20_000
 #: A reader that gets neither a record nor an end for so long is replaced: where it waits for an
 #: open transaction that changes nothing, and a reader of librdkafka was seen to stand still.
 _STANDS_STILL_SECONDS: Final = 15
+#: A living owner commits within a second; then we look whether it is gone.
+_PATIENCE_SECONDS: Final = 3
 
 
 class Restore:
@@ -70,6 +72,8 @@ class Restore:
         changelogs: Collection[str],
         sources: set[Partition],
         kept: KeptStores | None = None,
+        *,
+        transactional_id: str = "",
     ) -> None:
         self.sources = sources
         self.offsets: dict[Partition, int] | None = None
@@ -85,13 +89,15 @@ class Restore:
         self.continued = 0
         self.seconds = 0.0
         self._kept = kept or KeptStores(0)
+        self._transactional_id = transactional_id
+        self._committed = CommittedPositions(settings)
+        self._helped = 0.0
         #: Where to go on in each changelog.
         self._positions: dict[Partition, int] = {}
-        self._moved = 0.0
+        self._moved = time.monotonic()
         self._settings = settings
         self._changelogs = sorted(changelogs)
         self._admin = AdminClient({**settings.client, "log_level": 3})
-        self._asker: Consumer | None = None
         self._reader: Consumer | None = None
         self._notes: dict[Partition, Note] = {}
         self._rebuilt: set[int] = set()
@@ -101,13 +107,13 @@ class Restore:
 
     def give_up(self) -> None:
         """Stop; what is loaded so far is kept, for the next restore to go on with."""
-        self._stop_asking()
         self._close()
         for partition, position in self._positions.items():
             if partition[1] not in self._rebuilt:
                 self._kept.keep(partition, self.stores[partition], position)
 
     def _close(self) -> None:
+        self._committed.close()
         if self._reader is not None:
             self._reader.close()
             self._reader = None
@@ -128,6 +134,8 @@ class Restore:
             self._load(messages)
         if self._left:
             self._tell()
+            numbers = {number for _, number in self._left}
+            self._help([source for source in self.sources if source[1] in numbers])
             if time.monotonic() - self._moved > _STANDS_STILL_SECONDS:
                 log.warning("restore_reader_replaced", partitions=len(self._left))
                 self._close()
@@ -138,44 +146,26 @@ class Restore:
         return True
 
     def _read_offsets(self) -> None:
-        """Ask by a consumer that never joins.
-
-        An admin client of librdkafka 2.8 crashes in this request where the coordinator has moved or
-        is being loaded (librdkafka's issue 5040).
-        """
-        if self._asker is None:
-            self._asker = Consumer(
-                {
-                    **self._settings.client,
-                    "group.id": self._settings.group,
-                    "enable.auto.commit": False,
-                    "isolation.level": "read_committed",  # and so only stable offsets
-                    "log_level": 3,
-                }
-            )
-        wanted = [TopicPartition(*source) for source in sorted(self.sources)]
         try:
-            found = self._asker.committed(wanted, _OFFSETS_SECONDS)
-            unstable = [item.error for item in found if item.error]
-            if not unstable:
-                self.offsets = {(item.topic, item.partition): item.offset for item in found}
-                self._notes = {
-                    (item.topic, item.partition): Note.decode(item.metadata) for item in found
-                }
-                self._stop_asking()
-                return
-            reason = str(unstable[0])
-        except KafkaException as error:
-            reason = str(error)
-        if time.monotonic() - self._told > _TELL_EVERY_SECONDS:
-            self._told = time.monotonic()
-            log.info("waiting_for_stable_offsets", reason=reason)
-        time.sleep(2 * _STEP_SECONDS)
+            found = self._committed.stable(self.sources)
+        except UnstableError as unstable:
+            if time.monotonic() - self._told > _TELL_EVERY_SECONDS:
+                self._told = time.monotonic()
+                log.info("waiting_for_stable_offsets", reason=str(unstable))
+            self._help(self.sources)
+            time.sleep(2 * _STEP_SECONDS)
+            return
+        self.offsets = {source: offset for source, (offset, _) in found.items()}
+        self._notes = {source: note for source, (_, note) in found.items()}
+        self._moved = time.monotonic()
 
-    def _stop_asking(self) -> None:
-        if self._asker is not None:
-            self._asker.close()
-            self._asker = None
+    def _help(self, waiting: Collection[Partition]) -> None:
+        """What keeps these source partitions from being ours may be the transaction of the dead."""
+        if time.monotonic() - max(self._moved, self._helped) < _PATIENCE_SECONDS:
+            return
+        owners = self._committed.last_owners(waiting) - {self._transactional_id}
+        end_transactions_of_the_gone(self._settings, owners)
+        self._helped = time.monotonic()
 
     def _begin(self) -> bool:
         numbers = sorted({number for _, number in self.sources})
@@ -198,6 +188,7 @@ class Restore:
                 self.continued += 1
         self._left = {p for p in partitions if self.ends[p] > self._positions[p]}
         if not self._left:
+            self._close()
             self._finish()
             return True
         self._read()

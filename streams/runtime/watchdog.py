@@ -25,6 +25,8 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._deadlines: dict[str, float] = {}
+        self._looked = time.monotonic()
+        self._longest_sleep = 0.0
         threading.Thread(target=self._watch, daemon=True, name="watchdog").start()
 
     @contextmanager
@@ -36,10 +38,16 @@ class Watchdog:
         finally:
             self._deadlines.pop(step, None)
 
+    def has_slept(self, seconds: float) -> bool:
+        """Whether this process did not run for so long at some time: paused, or starved."""
+        return max(self._longest_sleep, time.monotonic() - self._looked) >= seconds
+
     def _watch(self) -> None:
         while True:
             time.sleep(_TICK_SECONDS)
             now = time.monotonic()
+            self._longest_sleep = max(self._longest_sleep, now - self._looked)
+            self._looked = now
             for step, deadline in list(self._deadlines.items()):
                 if now > deadline:
                     die(ExitCode.WATCHDOG, f"{step} took too long", step=step)

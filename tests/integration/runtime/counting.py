@@ -23,7 +23,7 @@ app = make_app(
         slot=os.environ.get("SLOT"),
         partitions=PARTITIONS,
         session_timeout_ms=int(os.environ.get("SESSION_MS", "6000")),
-        transaction_timeout_ms=int(os.environ.get("SESSION_MS", "15000")),
+        transaction_timeout_ms=int(os.environ.get("TRANSACTION_MS", "15000")),
         commit_interval_ms=int(os.environ.get("COMMIT_MS", "100")),
         rebuild_lost_state="REBUILD" in os.environ,
     )

@@ -27,7 +27,7 @@ def settings_of(running: Run, slot: str | None) -> RuntimeSettings:
 
 
 def test_the_others_get_its_partitions_long_before_the_session_ends(running: Run) -> None:
-    long = {"SESSION_MS": str(LONG_MS)}
+    long = {"SESSION_MS": str(LONG_MS), "TRANSACTION_MS": str(LONG_MS)}
     running.start("a", **long)
     leaver = running.start("b", **long)
     wait_until(lambda: running.log.read_text().count("restored") >= 2, 60, running.log.read_text)
