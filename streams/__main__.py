@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from streams.adapters.errors import ClusterError
+from streams.adapters.errors import ClusterError, RegistryError
 from streams.config import ConfigurationError, Settings, load_settings
 
 if TYPE_CHECKING:
     from streams.adapters.replay import Selection
+    from streams.adapters.schema_registry import SubjectState
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,6 +30,10 @@ app = typer.Typer(
 )
 topics_app = typer.Typer(no_args_is_help=True, help="Create or compare the topics.")
 app.add_typer(topics_app, name="topics")
+schemas_app = typer.Typer(
+    no_args_is_help=True, help="Tell a Schema Registry of the contracts; nothing here needs one."
+)
+app.add_typer(schemas_app, name="schemas")
 letters_app = typer.Typer(
     no_args_is_help=True, help="Look at and resend what could not be processed."
 )
@@ -46,7 +51,7 @@ def main() -> None:
     """Run the command line; a configuration that can't be used ends with code 2 and its list."""
     try:
         app()
-    except (ConfigurationError, ClusterError) as error:
+    except (ConfigurationError, ClusterError, RegistryError) as error:
         Console(stderr=True).print(str(error), style="red", highlight=False, markup=False)
         sys.exit(_USAGE)
 
@@ -134,6 +139,40 @@ def topics_check(
     else:
         typer.echo("All topics are as the table says.")
     raise typer.Exit(1 if problems else 0)
+
+
+@schemas_app.command("register")
+def schemas_register(*, as_json: AsJson = False) -> None:
+    """Register the JSON Schemas under TOPIC-value; safe to repeat.
+
+    Nothing is registered, and the exit code is 1, if one of them would break what is registered.
+    """
+    from streams.adapters.schema_registry import register_schemas  # noqa: PLC0415  # quick --help
+
+    _tell_subjects(register_schemas(_settings("schemas")), as_json=as_json)
+
+
+@schemas_app.command("check")
+def schemas_check(*, as_json: AsJson = False) -> None:
+    """Compare the JSON Schemas with all that are registered; exit code 1 if one breaks something.
+
+    One that is not registered yet leaves it 0: run it before a release, register after it.
+    """
+    from streams.adapters.schema_registry import check_schemas  # noqa: PLC0415  # quick --help
+
+    _tell_subjects(check_schemas(_settings("schemas")), as_json=as_json)
+
+
+def _tell_subjects(found: list[SubjectState], *, as_json: bool) -> None:
+    from streams.adapters.schema_registry import State  # noqa: PLC0415  # quick --help
+
+    if as_json:
+        rows = [{"subject": s.subject, "state": s.state.value, "what": s.what} for s in found]
+        typer.echo(json.dumps(rows))
+    else:
+        for one in found:
+            typer.echo(f"{one.subject}: {one.state.value}, {one.what}")
+    raise typer.Exit(1 if any(one.state is State.BREAKS for one in found) else 0)
 
 
 def _selection(since: str, reason: str, stage: str, at: list[str] | None) -> Selection:

@@ -52,6 +52,18 @@ class Settings(BaseSettings):
         None, description="The topic table; default: the one shipped with the package."
     )
 
+    # Schema Registry; the services need none
+    schema_registry_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/@\s]+(/\S*)?$",
+        description="Address of a Schema Registry for `schemas register` and `schemas check`.",
+    )
+    schema_registry_username: str | None = Field(None, description="Its user name, if it has any.")
+    schema_registry_password: SecretStr | None = Field(None, description="The user's password.")
+    schema_registry_ca_file: Path | None = Field(
+        None, description="PEM of the authority of the registry."
+    )
+
     # Ingress
     wix_public_keys: Annotated[tuple[Path, ...], NoDecode] = Field(
         (),
