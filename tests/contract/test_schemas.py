@@ -7,6 +7,7 @@ import json
 import sys
 import uuid
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,11 @@ from schemas.export import DIRECTORY, json_schemas
 from schemas.lifecycle import check_lifecycle, event_id, read_lifecycle
 from schemas.source import read_source
 from streams.adapters import lifecycle as writer
+from streams.adapters.topics import load_topics
+from streams.ingress.webhooks import LARGEST_BODY
 from streams.worker import measuring, tracking
-from tests.support import examples
+from tests.support import entities, examples
+from tests.support.signing import token
 from tests.support.uv import run_uv
 
 if TYPE_CHECKING:
@@ -42,8 +46,14 @@ def load(file: Path) -> dict[str, Any]:
     return content
 
 
-def of(topic: str) -> list[Any]:
-    return [pytest.param(load(file), id=file.stem) for file in FILES if file.parent.name == topic]
+def of(topic: str, *, is_small: bool = False) -> list[Any]:
+    """The examples of a topic; the small ones for tests that change each field of each object."""
+    return [
+        pytest.param(load(file), id=file.stem)
+        for file in FILES
+        if file.parent.name == topic
+        and not (is_small and file.stat().st_size > examples.MAX_READABLE)
+    ]
 
 
 def encoded(value: Any) -> bytes:
@@ -155,6 +165,31 @@ def test_the_examples_show_every_event_type_and_what_is_special() -> None:
     assert len(site["windows"][-1]["money"]) == 3
 
 
+def test_the_largest_example_is_at_every_limit_of_wix_and_fits_through_every_door() -> None:
+    [source] = [one.values[0] for one in of(SOURCE) if one.id == "12-largest"]
+    [event] = [one.values[0] for one in of(EVENTS) if one.id == "12-abandoned-largest"]
+    entity = source["value"]["createdEvent"]["entity"]
+    assert len(entity["lineItems"]) == len(event["value"]["line_items"]) == entities.MAX_LINES
+    assert len(entity["appliedDiscounts"]) == entities.MAX_DISCOUNTS
+    assert len(event["value"]["discounts"]) == entities.MAX_DISCOUNTS
+    assert len(entity["activities"]) == entities.MAX_ACTIVITIES
+    assert len(event["value"]["automation"]["activities"]) == entities.MAX_ACTIVITIES
+    buyer = event["value"]["buyer"]
+    assert len(buyer["email"]) == entities.MAX_EMAIL
+    assert len(buyer["first_name"]) == len(buyer["last_name"]) == entities.MAX_NAME
+    assert len(buyer["company"]) == entities.MAX_COMPANY
+    paid = sum(
+        line["quantity"] * Decimal(line["unit_price"]["amount"])
+        for line in event["value"]["line_items"]
+    )
+    assert paid == Decimal(event["value"]["subtotal"]["amount"])
+    assert len(token(source["value"])) < LARGEST_BODY
+    largest_record = min(topic.max_message_bytes for topic in load_topics().topics)
+    for example in (source, event):
+        headers = sum(len(name) + len(text) for name, text in example["headers"].items())
+        assert len(encoded(example["value"])) + headers < largest_record
+
+
 def test_after_an_erasure_an_example_holds_nothing_personal() -> None:
     for parameter in of(EVENTS):
         value = parameter.values[0]["value"]
@@ -165,7 +200,7 @@ def test_after_an_erasure_an_example_holds_nothing_personal() -> None:
             assert value["reachable_by"] == []
 
 
-@pytest.mark.parametrize("example", [*of(EVENTS), *of(CONVERSION)])
+@pytest.mark.parametrize("example", [*of(EVENTS, is_small=True), *of(CONVERSION)])
 def test_a_reader_survives_a_new_field_in_every_object_and_a_writer_is_refused_it(
     example: dict[str, Any],
 ) -> None:
@@ -182,7 +217,7 @@ def test_a_reader_survives_a_new_field_in_every_object_and_a_writer_is_refused_i
             check(encoded(newer))
 
 
-@pytest.mark.parametrize("example", [*of(EVENTS), *of(CONVERSION)])
+@pytest.mark.parametrize("example", [*of(EVENTS, is_small=True), *of(CONVERSION)])
 def test_every_key_is_always_present(example: dict[str, Any]) -> None:
     value = example["value"]
     check = check_lifecycle if "type" in value else check_conversion
@@ -271,6 +306,37 @@ def test_every_field_of_every_contract_is_described() -> None:
             if name and "description" not in definition:
                 bare.append(f"{topic} {name}")
     assert bare == []
+
+
+#: What a number may be of.
+UNITS = (
+    *("seconds", "pixels", "percent", "main unit", "unit of weight"),
+    *("number", "share from 0 to 1", "ratio from 0", "version"),
+)
+
+
+def test_every_number_says_its_unit_and_every_instant_its_zone() -> None:
+    found: dict[str, Any] = {}
+    for topic, schema in json_schemas().items():
+        for name, definition in {"": schema, **schema["$defs"]}.items():
+            for field, content in definition.get("properties", {}).items():
+                found[f"{topic} {name}.{field}"] = content
+    instants = {place: one for place, one in found.items() if r"\\d{4}-" in json.dumps(one)}
+    assert len(instants) > 20
+    assert [place for place, one in instants.items() if '"2026-03-14T' not in json.dumps(one)] == []
+    numbers = {
+        place: one
+        for place, one in found.items()
+        if place not in instants
+        and any(sign in json.dumps(one) for sign in ('"integer"', '"number"', r"^\\d+"))
+    }
+    assert len(numbers) > 40
+    silent = [
+        place
+        for place, one in numbers.items()
+        if not any(unit in one["description"].lower() for unit in UNITS)
+    ]
+    assert silent == []
 
 
 def test_published_schemas_are_open_so_that_an_added_field_breaks_no_subscriber() -> None:
