@@ -27,9 +27,19 @@ def test_every_public_topic_is_a_channel_with_its_facts() -> None:
     channels = {channel["address"]: channel for channel in document()["channels"].values()}
     assert channels.keys() == public.keys() == MESSAGES.keys()
     for name, topic in public.items():
-        assert channels[name]["x-owner"] == topic.owner
-        assert channels[name]["x-read-by"] == list(topic.read_by)
-        assert channels[name]["x-personal-data"] == list(topic.personal_data)
+        channel = channels[name]
+        assert topic.purpose in channel["description"]
+        assert channel["x-purpose"] == topic.purpose
+        assert channel["x-owner"] == topic.owner
+        assert channel["x-key"] == topic.key
+        assert channel["x-written-by"] == list(topic.written_by)
+        assert channel["x-read-by"] == list(topic.read_by)
+        assert channel["x-personal-data"] == list(topic.personal_data)
+        days = None if topic.retention is None else topic.retention.days
+        assert channel["x-retention"] == (f"{days} days" if days else "the newest of each key")
+        config = channel["bindings"]["kafka"]["topicConfiguration"]
+        assert config["cleanup.policy"] == [topic.cleanup]
+        assert config.get("retention.ms") == (days and days * 86_400_000)
 
 
 @pytest.mark.parametrize(

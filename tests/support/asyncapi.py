@@ -26,6 +26,7 @@ from schemas.lifecycle import (
 from schemas.source import SourceEventV1
 from streams.adapters.topics import Topic, load_topics
 from tests.support.examples import DIRECTORY as EXAMPLES
+from tests.support.topics_page import kept
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -50,6 +51,8 @@ MESSAGES: dict[str, dict[str, type[BaseModel] | None]] = {
     CONVERSION: {"conversion.measured": ConversionV1},
     DEAD_LETTERS: {"dead-letter": None},
 }
+#: Where Wix and we name a part alike, pydantic makes names of the modules.
+NAMES = {"schemas__entity__": "Wix", "schemas__lifecycle__": ""}
 HEADERS = {
     SOURCE: contract_headers.SOURCE_HEADERS,
     EVENTS: contract_headers.LIFECYCLE_HEADERS,
@@ -158,7 +161,10 @@ def channel(topic: Topic) -> dict[str, Any]:
                 "bindingVersion": "0.5.0",
             }
         },
+        "x-purpose": topic.purpose,
         "x-owner": topic.owner,
+        "x-key": topic.key,
+        "x-retention": kept(topic),
         "x-personal-data": list(topic.personal_data),
         "x-written-by": list(topic.written_by),
         "x-read-by": list(topic.read_by),
@@ -225,9 +231,12 @@ def schemas() -> dict[str, Any]:
         [(model, "validation") for model in models],
         ref_template="#/components/schemas/{model}",
     )
-    definitions = made["$defs"]
-    assert isinstance(definitions, dict)
-    return definitions
+    definitions = json.dumps(made["$defs"])
+    for long, short in NAMES.items():
+        definitions = definitions.replace(long, short)
+    found = json.loads(definitions)
+    assert isinstance(found, dict)
+    return found
 
 
 def identifier(name: str) -> str:
