@@ -1,4 +1,4 @@
-"""The tables of ``docs/topics.md``, made of ``deploy/topics.yaml``.
+"""The tables of ``docs/topics.md`` and ``docs/consumers.md``, made of ``deploy/topics.yaml``.
 
 ``python -m tests.support.topics_page`` writes them anew; a test compares.
 """
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PAGE = Path(__file__).parents[2] / "docs" / "topics.md"
+CONSUMERS_PAGE = PAGE.with_name("consumers.md")
+#: The topics that are made for subscribers.
+FOR_SUBSCRIBERS = ("checkout-recovery.events.v1", "checkout-recovery.conversion.v1")
 
 
 def table(head: str, rows: Iterable[str]) -> str:
@@ -75,6 +78,25 @@ def reasons() -> str:
     )
 
 
+def facts() -> str:
+    """The public topics side by side, for who reads them."""
+    shown = [topic for topic in load_topics().topics if topic.name in FOR_SUBSCRIBERS]
+    rows = {
+        "what for": [topic.purpose for topic in shown],
+        "key": [topic.key for topic in shown],
+        "value": [topic.value for topic in shown],
+        "owner": [topic.owner for topic in shown],
+        "read by": [", ".join(topic.read_by) for topic in shown],
+        "personal data": [", ".join(topic.personal_data) or "none" for topic in shown],
+        "kept": [kept(topic) for topic in shown],
+        "largest record": [f"{topic.max_message_bytes >> 20} MiB" for topic in shown],
+    }
+    return table(
+        f"| | {' | '.join(f'`{topic.name}`' for topic in shown)} |",
+        (f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()),
+    )
+
+
 PARTS = {
     "topics": topics,
     "numbers": numbers,
@@ -86,15 +108,21 @@ PARTS = {
 }
 
 
-def filled(text: str) -> str:
-    """The page with every part made anew between its markers."""
-    for name, make in PARTS.items():
+CONSUMERS_PARTS = {"facts": facts}
+PAGES = {PAGE: PARTS, CONSUMERS_PAGE: CONSUMERS_PARTS}
+
+
+def filled(page: Path) -> str:
+    """A page with every part made anew between its markers."""
+    text = page.read_text("utf-8")
+    for name, make in PAGES[page].items():
         found = re.search(rf"(?<=<!-- {name} -->\n).*?(?=\n<!-- end -->)", text, re.DOTALL)
         if found is None:
-            raise ValueError(f"{PAGE} has no place for {name}")
+            raise ValueError(f"{page} has no place for {name}")
         text = text[: found.start()] + make() + text[found.end() :]
     return text
 
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text("utf-8")), "utf-8")
+    for page in PAGES:
+        page.write_text(filled(page), "utf-8")
