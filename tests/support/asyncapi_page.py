@@ -17,6 +17,15 @@ from tests.support.asyncapi import DOCUMENT
 PAGE: Final = Path(__file__).parents[2] / "docs" / "asyncapi.html"
 FRAME: Final = Path(__file__).with_name("asyncapi_page.html")
 
+#: What the patterns of the contracts ask for, in words.
+PATTERNS: Final = {
+    r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$": "instant: RFC 3339, UTC, milliseconds",
+    r"^\d+(\.\d+)?$": "decimal number as a string",
+    r"^\d+\.\d{6}$": "decimal number with six places, as a string",
+    "^[A-Z]{3}$": "three capital letters",
+    "^https://": "address that begins with https://",
+}
+
 Json = dict[str, Any]
 
 
@@ -71,7 +80,6 @@ def channel_section(document: Json, channel: Json) -> str:
     blocks = [
         "<section>",
         heading(2, channel["address"]),
-        f"<p>{escape(channel['description'])}</p>",
         facts(channel),
     ]
     if shared:
@@ -153,12 +161,12 @@ def fields(properties: Json, required: set[str]) -> str:
         [
             f"<code>{escape(name)}</code>",
             kind(schema),
-            "always" if name in required else "may be missing",
+            "always" if name in required else "optional",
             escape(schema.get("description", "")),
         ]
         for name, schema in properties.items()
     ]
-    return table(("field", "type", "there", "meaning"), rows)
+    return table(("field", "type", "present", "meaning"), rows)
 
 
 def kind(schema: Json) -> str:
@@ -176,7 +184,7 @@ def kind(schema: Json) -> str:
         return f"list of {kind(schema['items'])}{least}"
     name = str(schema.get("type", "anything"))
     if "pattern" in schema:
-        return f"{name} <code>{escape(schema['pattern'])}</code>"
+        return PATTERNS[schema["pattern"]]
     if "minimum" in schema:
         return f"{name}, at least {schema['minimum']}"
     return name
