@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
-from schemas import headers as contract_headers
 from schemas.conversion import ConversionV1
-from schemas.dead_letter import DeadLetterReason, DeadLetterStage
+from schemas.headers import HEADERS, header_schema
 from schemas.lifecycle import (
     CheckoutAbandonedV1,
     CheckoutAnonymizedV1,
@@ -53,19 +52,6 @@ MESSAGES: dict[str, dict[str, type[BaseModel] | None]] = {
 }
 #: Where Wix and we name a part alike, pydantic makes names of the modules.
 NAMES = {"schemas__entity__": "Wix", "schemas__lifecycle__": ""}
-HEADERS = {
-    SOURCE: contract_headers.SOURCE_HEADERS,
-    EVENTS: contract_headers.LIFECYCLE_HEADERS,
-    CONVERSION: contract_headers.CONVERSION_HEADERS,
-    DEAD_LETTERS: contract_headers.DEAD_LETTER_HEADERS,
-}
-HEADER_VALUES: dict[str, list[str]] = {
-    "ce_specversion": ["1.0"],
-    "content-type": ["application/json"],
-    "ce_origin": ["webhook", "backfill", "replay", "operator"],
-    "dead_letter_reason": [reason.value for reason in DeadLetterReason],
-    "dead_letter_stage": [stage.value for stage in DeadLetterStage],
-}
 
 
 def document() -> dict[str, Any]:
@@ -179,7 +165,7 @@ def message(topic: str, kind: str, model: type[BaseModel] | None) -> dict[str, A
         "title": kind,
         "summary": (described or "").strip().splitlines()[0],
         "contentType": "application/json",
-        "headers": header_schema(topic, kind),
+        "headers": headers_of(topic, kind),
         "payload": {"$ref": f"#/components/schemas/{model.__name__}"}
         if model is not None
         else {"description": "The original bytes, whatever they are."},
@@ -190,21 +176,12 @@ def message(topic: str, kind: str, model: type[BaseModel] | None) -> dict[str, A
     }
 
 
-def header_schema(topic: str, kind: str) -> dict[str, Any]:
-    properties: dict[str, Any] = {}
-    for header in HEADERS[topic]:
-        schema: dict[str, Any] = {"type": "string", "description": header.description}
-        values = HEADER_VALUES.get(header.name)
-        if header.name == "ce_type" and topic != SOURCE:
-            values = [kind]
-        if values is not None:
-            schema["enum"] = values
-        properties[header.name] = schema
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": [header.name for header in HEADERS[topic] if header.is_required],
-    }
+def headers_of(topic: str, kind: str) -> dict[str, Any]:
+    """Of a message: where a topic has several, each has its own type."""
+    found = header_schema(HEADERS[topic])
+    if len(MESSAGES[topic]) > 1:
+        found["properties"]["ce_type"]["enum"] = [kind]
+    return found
 
 
 def examples(topic: str, kind: str) -> list[dict[str, Any]]:

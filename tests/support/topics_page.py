@@ -11,13 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.dead_letter import DeadLetterReason
-from schemas.headers import (
-    CONVERSION_HEADERS,
-    DEAD_LETTER_HEADERS,
-    LIFECYCLE_HEADERS,
-    SOURCE_HEADERS,
-    Header,
-)
+from schemas.headers import HEADERS, Header
 from streams.adapters.topics import Topic, load_topics
 
 if TYPE_CHECKING:
@@ -65,10 +59,15 @@ def headers(declared: tuple[Header, ...]) -> str:
     return table(
         "| header | meaning | always |",
         (
-            f"| `{header.name}` | {header.description} | {'yes' if header.is_required else 'no'} |"
+            f"| `{header.name}` | {header.description}{values(header)} "
+            f"| {'yes' if header.is_required else 'no'} |"
             for header in declared
         ),
     )
+
+
+def values(header: Header) -> str:
+    return f" {' or '.join(f'`{value}`' for value in header.values)}" if header.values else ""
 
 
 def reasons() -> str:
@@ -100,10 +99,10 @@ def facts() -> str:
 PARTS = {
     "topics": topics,
     "numbers": numbers,
-    "source-headers": lambda: headers(SOURCE_HEADERS),
-    "lifecycle-headers": lambda: headers(LIFECYCLE_HEADERS),
-    "conversion-headers": lambda: headers(CONVERSION_HEADERS),
-    "dead-letter-headers": lambda: headers(DEAD_LETTER_HEADERS),
+    "source-headers": lambda: headers(HEADERS["wix.abandoned-checkouts.v1"]),
+    "lifecycle-headers": lambda: headers(HEADERS["checkout-recovery.events.v1"]),
+    "conversion-headers": lambda: headers(HEADERS["checkout-recovery.conversion.v1"]),
+    "dead-letter-headers": lambda: headers(HEADERS["checkout-recovery.dead-letters.v1"]),
     "reasons": reasons,
 }
 
