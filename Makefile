@@ -6,7 +6,7 @@ SECONDS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check bench-ingress format clean
+.PHONY: help demo test test-fast check contracts bench-ingress format clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ check: $(VENV)/.installed ## lint, types, layers
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports --no-cache
+
+contracts: $(VENV)/.installed ## write schemas, examples, documents and pages of the contracts anew
+	@$(VENV)/bin/python -m schemas.export
+	@for part in examples scenarios topics_page asyncapi asyncapi_page; do \
+		$(VENV)/bin/python -m tests.support.$$part || exit 1; done
 
 bench-ingress: $(VENV)/.installed ## verified webhooks a second on one core (needs Go, or vegeta on the PATH)
 	@$(VENV)/bin/python -m tests.bench.ingress $(ARGS)
