@@ -171,7 +171,8 @@ def _tell_subjects(found: list[SubjectState], *, as_json: bool) -> None:
         typer.echo(json.dumps(rows))
     else:
         for one in found:
-            typer.echo(f"{one.subject}: {one.state.value}, {one.what}")
+            for line in one.what.splitlines():
+                typer.echo(f"{one.subject}: {one.state.value}, {line}")
     raise typer.Exit(1 if any(one.state is State.BREAKS for one in found) else 0)
 
 

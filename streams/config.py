@@ -151,6 +151,14 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _registry_user_has_a_password(self) -> Settings:
+        if (self.schema_registry_username is None) is not (self.schema_registry_password is None):
+            raise ValueError(
+                f"{PREFIX}SCHEMA_REGISTRY_USERNAME and {PREFIX}SCHEMA_REGISTRY_PASSWORD go together"
+            )
+        return self
+
     def topic(self, name: str) -> str:
         """The name of a topic, group or transactional id with this installation's prefix."""
         return self.topic_prefix + name

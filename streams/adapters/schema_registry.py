@@ -74,11 +74,11 @@ def register_schemas(settings: Settings) -> list[SubjectState]:
         ConfigurationError: as ``check_schemas``.
         RegistryError: as ``check_schemas``.
     """
-    from confluent_kafka.schema_registry import Schema  # noqa: PLC0415  # an optional extra
-
     found = check_schemas(settings)
     if any(one.state is State.BREAKS for one in found):
         return found
+    from confluent_kafka.schema_registry import Schema  # noqa: PLC0415  # an optional extra
+
     with _client(settings) as registry:
         for one, schema in zip(found, json_schemas().values(), strict=True):
             if one.state is State.NEW:
@@ -104,9 +104,13 @@ def _compare(registry: SchemaRegistryClient, topic: str, schema: dict[str, Any])
 
 
 def _breaks(topic: str, held: dict[str, Any] | None, schema: dict[str, Any]) -> list[str]:
-    if held is None:
-        return ["it is no JSON Schema: somebody else's; put a prefix before our topics"]
-    return [f"{one.field}: {one.rule} (breaks {one.breaks})" for one in breaks(topic, held, schema)]
+    try:
+        found = None if held is None else breaks(topic, held, schema)
+    except (KeyError, TypeError, ValueError):  # in a way that no release of ours ever wrote
+        found = None
+    if found is None:
+        return ["it is no JSON Schema of ours; CHECKOUT_RECOVERY_TOPIC_PREFIX keeps names apart"]
+    return [f"{one.field}: {one.rule} (breaks {one.breaks})" for one in found]
 
 
 def _versions(registry: SchemaRegistryClient, subject: str) -> dict[int, dict[str, Any] | None]:
@@ -122,8 +126,8 @@ def _versions(registry: SchemaRegistryClient, subject: str) -> dict[int, dict[st
     found: dict[int, dict[str, Any] | None] = {}
     for number in sorted(numbers):
         held = registry.get_version(subject, number).schema
-        is_ours = held.schema_type == _TYPE and held.schema_str is not None
-        found[number] = json.loads(held.schema_str or "") if is_ours else None
+        schema = json.loads(held.schema_str or "null") if held.schema_type == _TYPE else None
+        found[number] = schema if isinstance(schema, dict) else None
     return found
 
 

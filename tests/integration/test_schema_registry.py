@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -157,14 +160,28 @@ def test_going_back_to_a_release_that_is_registered_is_no_break(
     assert found[2].what == "version 1 of 2"
 
 
-def test_a_schema_of_another_kind_under_our_name_is_told(
-    settings: Settings, client: SchemaRegistryClient
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("AVRO", {"type": "record", "name": "A", "fields": []}),
+        (
+            "JSON",
+            {
+                "$schema": DRAFT_07,
+                "type": "object",
+                "properties": {"id": {"$ref": "#/definitions/Id"}},
+                "definitions": {"Id": {"type": "string"}},
+            },
+        ),
+    ],
+)
+def test_a_schema_that_is_none_of_ours_under_our_name_is_told(
+    settings: Settings, client: SchemaRegistryClient, kind: str, content: object
 ) -> None:
-    avro = Schema(json.dumps({"type": "record", "name": "A", "fields": []}), "AVRO")
-    client.register_schema(subject(settings, SOURCE), avro)
+    client.register_schema(subject(settings, SOURCE), Schema(json.dumps(content), kind))
     found = check_schemas(settings)
     assert states(found) == [State.BREAKS, State.NEW, State.NEW]
-    assert "no JSON Schema" in found[0].what
+    assert "no JSON Schema of ours" in found[0].what
 
 
 def test_the_commands_print_each_subject_and_end_with_one_only_if_something_breaks(
@@ -198,6 +215,32 @@ def test_no_registry_a_dead_one_and_a_wrong_path_are_told_apart(url: str) -> Non
         check_schemas(load_settings(schema_registry_url="http://127.0.0.1:9"))
     with pytest.raises(RegistryError, match=r"127\.0\.0\.1 refuses \(404"):
         check_schemas(load_settings(schema_registry_url=url.removesuffix("/apis/ccompat/v7")))
+
+
+WITHOUT_THE_EXTRA = """
+import sys
+sys.modules["httpx2"] = None
+from streams.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("command", ["check", "register"])
+def test_without_the_extra_the_commands_say_what_to_install(command: str) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THE_EXTRA, "schemas", command],
+        env={**os.environ, f"{PREFIX}SCHEMA_REGISTRY_URL": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 2
+    assert "checkout-recovery[schema-registry]" in answer.stderr
+
+
+def test_a_user_without_a_password_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="go together"):
+        load_settings(schema_registry_username="crm")
 
 
 def test_an_address_with_a_password_in_it_is_refused_unseen() -> None:
