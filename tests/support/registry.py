@@ -29,7 +29,9 @@ def registry(directory: Path) -> Iterator[str]:
     """Its address, once it answers; it ends with the context."""
     [archive] = ensure_jars(lock=LOCK)
     with tarfile.open(archive) as content:
-        content.extractall(directory, filter="data")
+        # Named in this way because 3.11.2, Debian's, has no argument for it.
+        content.extraction_filter = getattr(tarfile, "data_filter", None)
+        content.extractall(directory)  # noqa: S202  # its SHA-256 is locked
     port = free_port()
     environment = {
         **os.environ,
