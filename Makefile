@@ -9,7 +9,7 @@ BROKERS ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check chaos chaos-long bench-ingress bench-worker format clean
+.PHONY: help demo test test-fast check contracts chaos chaos-long bench-ingress bench-worker format clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ chaos-long: $(VENV)/.installed ## many seeds, kept by commit under docs/reliabil
 
 bench-worker: $(VENV)/.installed ## source records a second of one worker on one core
 	@$(VENV)/bin/python -m tests.bench.worker $(ARGS)
+
+contracts: $(VENV)/.installed ## write schemas, examples, documents and pages of the contracts anew
+	@$(VENV)/bin/python -m schemas.export
+	@for part in examples scenarios topics_page asyncapi asyncapi_page; do \
+		$(VENV)/bin/python -m tests.support.$$part || exit 1; done
 
 bench-ingress: $(VENV)/.installed ## verified webhooks a second on one core (needs Go, or vegeta on the PATH)
 	@$(VENV)/bin/python -m tests.bench.ingress $(ARGS)

@@ -40,10 +40,13 @@ _OLD_RECORDS = "records that are in the topic"
 _OLD_READERS = "subscribers of today"
 
 
-def breaks(topic: str, old: Json, new: Json) -> list[Break]:
-    """What changing the schema of a topic from ``old`` to ``new`` breaks; empty: nothing."""
+def breaks(topic: str, old: Json, new: Json, *, part: str = "value") -> list[Break]:
+    """What changing the schema of a topic from ``old`` to ``new`` breaks; empty: nothing.
+
+    ``part`` of its records is what the schema is of, the value or the headers.
+    """
     comparison = _Comparison(topic, old, new)
-    return list(dict.fromkeys(comparison.compare(old, new, "value")))
+    return list(dict.fromkeys(comparison.compare(old, new, part)))
 
 
 class _Comparison:
@@ -68,6 +71,7 @@ class _Comparison:
 
     def _compare_resolved(self, old: Json, new: Json, path: str) -> Iterator[Break]:
         old, new = _resolved(old, self._old), _resolved(new, self._new)
+        yield from self._compare_limits(_beside_alternatives(old), _beside_alternatives(new), path)
         if "oneOf" in old and "oneOf" in new:
             yield from self._compare_types(old, new, path)
             return
@@ -165,9 +169,16 @@ class _Comparison:
 
     @staticmethod
     def _forms(schema: Json, definitions: Json) -> dict[str, Json]:
-        """The alternatives by their JSON type; pydantic makes at most one of each."""
-        forms = (_resolved(form, definitions) for form in schema.get("anyOf", [schema]))
-        return {_kind(form): form for form in forms}
+        """The alternatives by their JSON type.
+
+        Raises:
+            ValueError: two have one type, and so can't be told apart by it.
+        """
+        forms = [_resolved(form, definitions) for form in schema.get("anyOf", [schema])]
+        found = {_kind(form): form for form in forms}
+        if len(found) < len(forms):
+            raise ValueError(f"alternatives of one JSON type can't be compared: {schema}")
+        return found
 
     @staticmethod
     def _members(schema: Json, definitions: Json) -> dict[str, Json]:
@@ -176,9 +187,16 @@ class _Comparison:
 
 
 def _resolved(schema: Json, definitions: Json) -> Json:
+    """What a reference leads to, with what stands beside the reference."""
     while "$ref" in schema:
-        schema = definitions[schema["$ref"].rsplit("/", 1)[-1]]
+        beside = {name: value for name, value in schema.items() if name != "$ref"}
+        schema = {**definitions[schema["$ref"].rsplit("/", 1)[-1]], **beside}
     return schema
+
+
+def _beside_alternatives(schema: Json) -> Json:
+    """What holds for every alternative; nothing if there are none."""
+    return schema if "anyOf" in schema or "oneOf" in schema else {}
 
 
 def _kind(schema: Json) -> str:

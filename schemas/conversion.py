@@ -18,11 +18,17 @@ from .common import Contract, DecimalText, Instant, SixPlaces, check_written
 class ShareV1(Contract):
     """How many of the abandoned recovered, with a 95 % Wilson interval."""
 
-    abandoned: int = Field(ge=0, description="Checkouts.")
-    recovered: int = Field(ge=0, description="Of these.")
-    rate: Optional[SixPlaces] = Field(description="recovered / abandoned; null of none.")
-    low: Optional[SixPlaces] = Field(description="Lower bound of the interval.")
-    high: Optional[SixPlaces] = Field(description="Upper bound of the interval.")
+    abandoned: int = Field(ge=0, description="Number of checkouts that were abandoned.")
+    recovered: int = Field(ge=0, description="Number of these that recovered.")
+    rate: Optional[SixPlaces] = Field(
+        description="recovered / abandoned, a share from 0 to 1; null if none was abandoned."
+    )
+    low: Optional[SixPlaces] = Field(
+        description="Lower bound of the interval, a share from 0 to 1; null as the rate is."
+    )
+    high: Optional[SixPlaces] = Field(
+        description="Upper bound of the interval, a share from 0 to 1; null as the rate is."
+    )
 
 
 class MaturedV1(ShareV1):
@@ -42,9 +48,11 @@ class SegmentV1(Contract):
 class FlowV1(Contract):
     """Each counted by its own date; the naive rolling rate, may exceed 1."""
 
-    abandoned: int = Field(ge=0, description="Abandonments dated in the window.")
-    recovered: int = Field(ge=0, description="Recoveries dated in the window.")
-    ratio: Optional[SixPlaces] = Field(description="recovered / abandoned; null of none.")
+    abandoned: int = Field(ge=0, description="Number of abandonments dated in the window.")
+    recovered: int = Field(ge=0, description="Number of recoveries dated in the window.")
+    ratio: Optional[SixPlaces] = Field(
+        description="recovered / abandoned, a ratio from 0 up; null if nothing was abandoned."
+    )
 
 
 class StagesV1(Contract):
@@ -58,27 +66,37 @@ class ValueV1(Contract):
     """Value of the cohort in one currency; recovered + open = abandoned."""
 
     currency: str = Field(pattern="^[A-Z]{3}$", description="ISO 4217 code.")
-    abandoned: DecimalText = Field(description="Latest known totals of all, shop's currency.")
-    recovered: DecimalText = Field(description="Of those recovered so far.")
-    open: DecimalText = Field(description="Of the others.")
-    checkouts: int = Field(ge=0, description="Checkouts with a usable total.")
+    abandoned: DecimalText = Field(
+        description="Latest known totals of all checkouts, in the currency's main unit."
+    )
+    recovered: DecimalText = Field(
+        description="Of those recovered so far, in the currency's main unit."
+    )
+    open: DecimalText = Field(description="Of the others, in the currency's main unit.")
+    checkouts: int = Field(ge=0, description="Number of checkouts with a usable total.")
 
 
 class RecoveryTimesV1(Contract):
     """Time to recovery of the recoveries dated in the window."""
 
-    count: int = Field(ge=0, description="Recoveries with a known abandonment.")
-    p50_seconds: Optional[int] = Field(description="Seconds; null of none.")
-    p90_seconds: Optional[int] = Field(description="Seconds; null of none.")
-    p99_seconds: Optional[int] = Field(description="Seconds; null of none.")
-    relative_error: str = Field(description="A percentile is at most this share too low.")
+    count: int = Field(ge=0, description="Number of recoveries with a known abandonment.")
+    p50_seconds: Optional[int] = Field(description="Median, in seconds; null if there is none.")
+    p90_seconds: Optional[int] = Field(
+        description="90th percentile, in seconds; null if there is none."
+    )
+    p99_seconds: Optional[int] = Field(
+        description="99th percentile, in seconds; null if there is none."
+    )
+    relative_error: str = Field(
+        description="A percentile is at most this share too low, a share from 0 to 1."
+    )
 
 
 class CountsV1(Contract):
     """Counts of the window before."""
 
-    abandoned: int = Field(ge=0, description="Abandonments.")
-    recovered: int = Field(ge=0, description="Recoveries.")
+    abandoned: int = Field(ge=0, description="Number of abandonments.")
+    recovered: int = Field(ge=0, description="Number of recoveries.")
 
 
 class PreviousV1(Contract):
@@ -93,21 +111,21 @@ class PreviousV1(Contract):
 class WindowV1(Contract):
     """The rates of one window."""
 
-    window: str = Field(description="Length: 1h, 24h, 7d, 30d.")
+    window: str = Field(description="Length, a number of hours or days: 1h, 24h, 7d, 30d.")
     start: Instant = Field(alias="from", description="First instant.")
     stop: Instant = Field(alias="to", description="End, excluded.")
-    horizon: str = Field(description="Time a checkout has in the matured rate.")
+    horizon: str = Field(description="Time a checkout has in the matured rate, as in 7d.")
     flow: FlowV1 = Field(description="Naive rolling rate.")
     cohort: ShareV1 = Field(description="Recovered so far, of those abandoned in the window.")
     matured: MaturedV1 = Field(description="The recovery rate.")
     by_stage: StagesV1 = Field(description="By how far the buyer came.")
     reachable: SegmentV1 = Field(description="Buyers with an e-mail, phone or contact.")
-    unreachable: SegmentV1 = Field(description="The others.")
+    unreachable: SegmentV1 = Field(description="Buyers with none of these.")
     touched: SegmentV1 = Field(
         description="Buyers who got a message before recovering. Not causal: who recovers early "
         "gets fewer messages."
     )
-    untouched: SegmentV1 = Field(description="The others.")
+    untouched: SegmentV1 = Field(description="Buyers who got none.")
     money: list[ValueV1] = Field(description="Per currency, never added.")
     time_to_recovery: RecoveryTimesV1 = Field(description="How long recoveries took.")
     previous: Optional[PreviousV1] = Field(description="Null where buckets are not kept so long.")
@@ -117,25 +135,28 @@ class PositionV1(Contract):
     """What is counted: facts up to and with this one."""
 
     topic: str = Field(description="The internal facts topic.")
-    partition: int = Field(ge=0, description="Partition.")
-    offset: int = Field(ge=0, description="Offset of the last fact or tick counted.")
+    partition: int = Field(ge=0, description="Number of its partition, from 0.")
+    offset: int = Field(
+        ge=0, description="Offset of the last fact or tick counted, a number from 0."
+    )
 
 
 class ConversionV1(Contract):
     """The record."""
 
-    schema_version: Literal[1] = Field(description="Of this contract.")
-    definitions_version: Literal[1] = Field(description="Of the definitions of the rates.")
+    schema_version: Literal[1] = Field(description="Version of this contract.")
+    definitions_version: Literal[1] = Field(description="Version of the definitions of the rates.")
     instance_id: str = Field(description="The site; also the record's key.")
     site_id: Optional[str] = Field(description="Wix's own id of the site.")
     as_of: Instant = Field(description="The newest instant that the counts know of.")
     computed_at: Instant = Field(description="Log time of the fact or tick that led to it.")
     facts_position: PositionV1 = Field(description="What is counted.")
     excluded_staff: int = Field(
-        ge=0, description="Checkouts of staff in the longest window: left out of everything."
+        ge=0,
+        description="Number of checkouts of staff in the longest window: left out of everything.",
     )
     unpriced: int = Field(
-        ge=0, description="Checkouts in the longest window without a usable total."
+        ge=0, description="Number of checkouts in the longest window without a usable total."
     )
     windows: list[WindowV1] = Field(description="Shortest first.")
 

@@ -19,8 +19,12 @@ class WixObject(BaseModel):
 class PriceV1(WixObject):
     """MultiCurrencyPrice: an amount in the shop's currency and in the buyer's."""
 
-    amount: Optional[str] = Field(None, description="In the shop's currency, a decimal string.")
-    convertedAmount: Optional[str] = Field(None, description="In conversionCurrency.")
+    amount: Optional[str] = Field(
+        None, description="Decimal string in the main unit of the shop's currency."
+    )
+    convertedAmount: Optional[str] = Field(
+        None, description="Decimal string in the main unit of conversionCurrency."
+    )
     formattedAmount: Optional[str] = Field(None, description="amount as the shop shows it.")
     formattedConvertedAmount: Optional[str] = Field(
         None, description="convertedAmount as the shop shows it."
@@ -91,8 +95,8 @@ class ImageV1(WixObject):
 
     id: Optional[str] = Field(None, description="Id in Wix's media manager.")
     url: Optional[str] = Field(None, description="Address.")
-    height: Optional[int] = Field(None, description="Pixels.")
-    width: Optional[int] = Field(None, description="Pixels.")
+    height: Optional[int] = Field(None, description="In pixels.")
+    width: Optional[int] = Field(None, description="In pixels.")
     altText: Optional[str] = Field(None, description="Alternative text.")
 
 
@@ -100,7 +104,7 @@ class LineItemV1(WixObject):
     """A line of the cart; prices are of one unit."""
 
     id: Optional[str] = Field(None, description="Id of the line.")
-    quantity: Optional[int] = Field(None, description="Units.")
+    quantity: Optional[int] = Field(None, description="Number of units.")
     catalogReference: Optional[CatalogReferenceV1] = Field(None, description="The item.")
     productName: Optional[TranslatableV1] = Field(None, description="Name of the item.")
     price: Optional[PriceV1] = Field(None, description="After catalog and line discounts.")

@@ -1,5 +1,7 @@
 """Writes the JSON Schemas (2020-12) of the contracts: ``python -m schemas.export``.
 
+Of a topic's values: ``json/<topic>.json``; of its headers: ``json/headers/<topic>.json``.
+
 With ``--release 1.2.0`` it keeps them as released: later ones are compared with these.
 """
 
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .conversion import ConversionV1
+from .headers import HEADERS, header_schema
 from .lifecycle import LIFECYCLE
 from .source import SourceEventV1
 
@@ -31,12 +34,21 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     }
 
 
+def header_schemas() -> dict[str, dict[str, Any]]:
+    """Schema of each public topic's headers, by topic name."""
+    return {
+        name: {"$schema": _DIALECT, "title": f"Headers of {name}", **header_schema(declared)}
+        for name, declared in HEADERS.items()
+    }
+
+
 def write(directory: Path) -> None:
-    """Write one file a topic."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, schema in json_schemas().items():
-        text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-        (directory / f"{name}.json").write_text(text, "utf-8")
+    """Write one file for the values and one for the headers of a topic."""
+    for folder, schemas in ((directory, json_schemas()), (directory / "headers", header_schemas())):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, schema in schemas.items():
+            text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+            (folder / f"{name}.json").write_text(text, "utf-8")
 
 
 def main(arguments: list[str]) -> None:

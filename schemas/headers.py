@@ -6,19 +6,26 @@ All values are UTF-8. Source: cloudevents.io, Kafka protocol binding §3.2; W3C 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+_ORIGINS = ("webhook", "backfill", "replay", "operator")
 
 
 @dataclass(frozen=True)
 class Header:
-    """A header of a topic's records; one that is not ``is_required`` is left out if unknown."""
+    """A header of a topic's records; one that is not ``is_required`` is left out if unknown.
+
+    ``values`` are all that there can be; empty: any text.
+    """
 
     name: str
     description: str
     is_required: bool = True
+    values: tuple[str, ...] = ()
 
 
-SPECVERSION = Header("ce_specversion", "Version of CloudEvents: 1.0.")
-CONTENT_TYPE = Header("content-type", "Of the value: application/json.")
+SPECVERSION = Header("ce_specversion", "Version of CloudEvents.", values=("1.0",))
+CONTENT_TYPE = Header("content-type", "Of the value.", values=("application/json",))
 TRACEPARENT = Header("traceparent", "W3C trace context of the webhook that led to the record.")
 
 #: ``wix.abandoned-checkouts.v1``
@@ -36,14 +43,14 @@ SOURCE_HEADERS = (
     Header("ce_accountinfo", "Account and site at Wix, a JSON object as Wix sent it.", False),
     Header("ce_originatedfrom", "What triggered the event, as Wix sent it.", False),
     Header("ce_receivedtime", "When we received it, RFC 3339 in UTC with milliseconds."),
-    Header("ce_origin", "How it came to us: webhook, backfill, replay or operator."),
+    Header("ce_origin", "How it came to us.", values=_ORIGINS),
 )
 
 #: ``checkout-recovery.events.v1``
 LIFECYCLE_HEADERS = (
     SPECVERSION,
     Header("ce_id", "The value's event_id: equal ids mean equal bytes."),
-    Header("ce_type", "The value's type, such as checkout.abandoned."),
+    Header("ce_type", "The value's type, such as checkout.abandoned; new ones will come."),
     Header("ce_source", "/checkout-recovery/sites/<instance id>."),
     Header("ce_subject", "Abandoned checkout id; also the record's key."),
     Header("ce_time", "The value's occurred_at."),
@@ -55,7 +62,7 @@ LIFECYCLE_HEADERS = (
 CONVERSION_HEADERS = (
     SPECVERSION,
     Header("ce_id", "Made of site and facts_position: equal ids mean equal bytes."),
-    Header("ce_type", "conversion.measured."),
+    Header("ce_type", "What happened.", values=("conversion.measured",)),
     Header("ce_source", "/checkout-recovery/sites/<instance id>."),
     Header("ce_subject", "Instance id; also the record's key."),
     Header("ce_time", "The value's computed_at."),
@@ -64,10 +71,34 @@ CONVERSION_HEADERS = (
 
 #: ``checkout-recovery.dead-letters.v1``, beside all headers of the original record.
 DEAD_LETTER_HEADERS = (
-    Header("dead_letter_reason", "Reason code, one of DeadLetterReason."),
-    Header("dead_letter_stage", "Who gave up: ingress, track-checkouts or measure-conversion."),
+    Header("dead_letter_reason", "Reason code, one of DeadLetterReason; new ones will come."),
+    Header("dead_letter_stage", "Who gave up, one of DeadLetterStage; new ones will come."),
     Header("dead_letter_time", "When, RFC 3339 in UTC with milliseconds."),
     Header("dead_letter_topic", "Topic of the original record; none from the ingress.", False),
     Header("dead_letter_partition", "Its partition, a decimal integer.", False),
     Header("dead_letter_offset", "Its offset, a decimal integer.", False),
 )
+
+
+HEADERS = {
+    "wix.abandoned-checkouts.v1": SOURCE_HEADERS,
+    "checkout-recovery.events.v1": LIFECYCLE_HEADERS,
+    "checkout-recovery.conversion.v1": CONVERSION_HEADERS,
+    "checkout-recovery.dead-letters.v1": DEAD_LETTER_HEADERS,
+}
+
+
+def header_schema(declared: tuple[Header, ...]) -> dict[str, Any]:
+    """JSON Schema of a record's headers, as an object of texts; others may come."""
+    return {
+        "type": "object",
+        "properties": {
+            header.name: {
+                "type": "string",
+                "description": header.description,
+                **({"enum": list(header.values)} if header.values else {}),
+            }
+            for header in declared
+        },
+        "required": [header.name for header in declared if header.is_required],
+    }

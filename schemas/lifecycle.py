@@ -44,8 +44,8 @@ class ImageV1(Contract):
     """A picture of a line item."""
 
     url: Optional[str] = Field(description="Address, https.")
-    width: Optional[int] = Field(description="Pixels.")
-    height: Optional[int] = Field(description="Pixels.")
+    width: Optional[int] = Field(description="In pixels.")
+    height: Optional[int] = Field(description="In pixels.")
     alt_text: Optional[str] = Field(description="Alternative text.")
 
 
@@ -53,7 +53,7 @@ class LineItemV1(Contract):
     """A line of the cart."""
 
     id: Optional[str] = Field(description="Wix's id of the line.")
-    quantity: Optional[int] = Field(description="Units.")
+    quantity: Optional[int] = Field(description="Number of units.")
     catalog_item_id: Optional[str] = Field(description="Id of the item in its catalog.")
     catalog_app_id: Optional[str] = Field(description="Id of the app that owns the catalog.")
     sku: Optional[str] = Field(description="Stock-keeping unit.")
@@ -75,7 +75,9 @@ class DiscountV1(Contract):
     code: Optional[str] = Field(description="Coupon code.")
     name: Optional[str] = Field(description="Name of the coupon or rule.")
     amount: Optional[MoneyV1] = Field(description="What it takes off.")
-    percentage: Optional[DecimalText] = Field(description="Percentage, where it is one.")
+    percentage: Optional[DecimalText] = Field(
+        description="Percent that it takes off, as in 12.5; null if it is an amount."
+    )
     scope: Optional[str] = Field(description="GLOBAL, SPECIFIC_ITEMS or SHIPPING.")
     line_item_ids: list[str] = Field(description="Lines that it applies to.")
 
@@ -84,7 +86,7 @@ class ActivityV1(Contract):
     """Something that Wix Automations did."""
 
     type: Optional[str] = Field(description="SCHEDULED, EMAIL_SENT …; new types will come.")
-    occurred_at: Optional[Instant] = Field(description="When.")
+    occurred_at: Optional[Instant] = Field(description="When it was done.")
 
 
 class AutomationV1(Contract):
@@ -92,7 +94,7 @@ class AutomationV1(Contract):
 
     activities: list[ActivityV1] = Field(description="In Wix's order.")
     is_scheduled: bool = Field(description="Its newest act is a schedule: a message will come.")
-    messages_sent: int = Field(description="E-mails and notifications that were sent.")
+    messages_sent: int = Field(description="Number of e-mails and notifications that were sent.")
     last_message_at: Optional[Instant] = Field(description="When the last one was sent.")
 
 
@@ -105,14 +107,16 @@ class TouchV1(Contract):
 
 
 class _Common(Contract):
-    schema_version: Literal[1] = Field(description="Of this contract.")
+    schema_version: Literal[1] = Field(description="Version of this contract.")
     event_id: str = Field(description="Equal ids mean equal bytes: remember it to skip repeats.")
     occurred_at: Instant = Field(description="When it happened at the shop.")
     recorded_at: Instant = Field(description="When we received the news.")
     origin: Literal["webhook", "backfill", "replay", "operator"] = Field(
         description="How the news came to us."
     )
-    revision: int = Field(ge=1, description="Counts the events of this checkout, from 1.")
+    revision: int = Field(
+        ge=1, description="Number of the event among those of this checkout, from 1."
+    )
     source_event_id: str = Field(description="Wix's id of the event that led to this one.")
     abandoned_checkout_id: str = Field(description="The checkout; also the record's key.")
     instance_id: str = Field(description="The site: the app's installation on it.")
@@ -141,7 +145,7 @@ class _Common(Contract):
         pattern="^https://", description="Link back to the checkout; null: start no campaign."
     )
     line_items: list[LineItemV1] = Field(description="What was in the cart.")
-    item_count: int = Field(ge=0, description="Units in the cart.")
+    item_count: int = Field(ge=0, description="Number of units in the cart.")
     discounts: list[DiscountV1] = Field(description="What was taken off.")
     automation: AutomationV1 = Field(description="What Wix Automations did.")
 
@@ -149,14 +153,14 @@ class _Common(Contract):
 class CheckoutAbandonedV1(_Common):
     """A buyer left. At most once for a checkout."""
 
-    type: Literal["checkout.abandoned"] = Field(description="Of the event.")
+    type: Literal["checkout.abandoned"] = Field(description="Type of the event.")
     expires_at: Optional[Instant] = Field(description="Start no campaign after it.")
 
 
 class CheckoutChangedV1(_Common):
     """Something that matters to a campaign changed while the checkout is open."""
 
-    type: Literal["checkout.changed"] = Field(description="Of the event.")
+    type: Literal["checkout.changed"] = Field(description="Type of the event.")
     changed_fields: list[Literal["buyer", "checkout_url", "total", "line_items"]] = Field(
         min_length=1, description="Which fields differ from before."
     )
@@ -165,7 +169,7 @@ class CheckoutChangedV1(_Common):
 class CheckoutRecoveredV1(_Common):
     """The buyer bought. Once for a checkout; stop the campaign."""
 
-    type: Literal["checkout.recovered"] = Field(description="Of the event.")
+    type: Literal["checkout.recovered"] = Field(description="Type of the event.")
     recovered_at: Optional[Instant] = Field(description="When the buyer bought.")
     time_to_recovery_seconds: Optional[int] = Field(
         ge=0, description="Seconds from abandonment to recovery."
@@ -180,14 +184,14 @@ class CheckoutRecoveredV1(_Common):
 class CheckoutAnonymizedV1(_Common):
     """Wix removed a person's data. Erase yours; keep only the map from checkout to profile."""
 
-    type: Literal["checkout.anonymized"] = Field(description="Of the event.")
+    type: Literal["checkout.anonymized"] = Field(description="Type of the event.")
     erased_fields: list[str] = Field(description="What must be erased.")
 
 
 class CheckoutDeletedV1(_Common):
     """The checkout was deleted at Wix. Stop the campaign and erase."""
 
-    type: Literal["checkout.deleted"] = Field(description="Of the event.")
+    type: Literal["checkout.deleted"] = Field(description="Type of the event.")
 
 
 Event = Union[

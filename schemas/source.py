@@ -66,7 +66,9 @@ class SourceEventV1(WixObject):
     )
     originatedFrom: Optional[str] = Field(None, description="What triggered the event.")
     entityEventSequence: Optional[Union[int, str]] = Field(
-        None, description="Rises with every event of the entity, an int64 in a string; may miss."
+        None,
+        description="Number that rises with every event of the entity, an int64 in a string; may "
+        "be missing.",
     )
     createdEvent: Optional[CreatedV1] = Field(None, description="Abandoned.")
     updatedEvent: Optional[UpdatedV1] = Field(None, description="Changed.")

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from streams.adapters.errors import ClusterError
-from streams.commands import dead_letters, topics, workers
+from streams.adapters.errors import ClusterError, RegistryError
+from streams.commands import dead_letters, schemas, topics, workers
 from streams.commands.options import AsJson, settings_of
 from streams.config import ConfigurationError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
     epilog="Settings come from CHECKOUT_RECOVERY_… variables; see docs/operations.md.",
 )
 app.add_typer(topics.app, name="topics")
+app.add_typer(schemas.app, name="schemas")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(workers.app, name="workers")
 
@@ -36,7 +37,7 @@ def main() -> None:
     """Run the command line; a configuration that can't be used ends with code 2 and its list."""
     try:
         app()
-    except (ConfigurationError, ClusterError) as error:
+    except (ConfigurationError, ClusterError, RegistryError) as error:
         Console(stderr=True).print(str(error), style="red", highlight=False, markup=False)
         sys.exit(_USAGE)
 

@@ -52,6 +52,18 @@ class Settings(BaseSettings):
         None, description="The topic table; default: the one shipped with the package."
     )
 
+    # Schema Registry; the services need none
+    schema_registry_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/@\s]+(/\S*)?$",
+        description="Address of a Schema Registry for `schemas register` and `schemas check`.",
+    )
+    schema_registry_username: str | None = Field(None, description="Its user name, if it has any.")
+    schema_registry_password: SecretStr | None = Field(None, description="The user's password.")
+    schema_registry_ca_file: Path | None = Field(
+        None, description="PEM of the authority of the registry."
+    )
+
     # Ingress
     wix_public_keys: Annotated[tuple[Path, ...], NoDecode] = Field(
         (),
@@ -136,6 +148,14 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{self.security_protocol} needs {PREFIX}SASL_MECHANISM, "
                 f"{PREFIX}SASL_USERNAME and {PREFIX}SASL_PASSWORD"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _registry_user_has_a_password(self) -> Settings:
+        if (self.schema_registry_username is None) is not (self.schema_registry_password is None):
+            raise ValueError(
+                f"{PREFIX}SCHEMA_REGISTRY_USERNAME and {PREFIX}SCHEMA_REGISTRY_PASSWORD go together"
             )
         return self
 

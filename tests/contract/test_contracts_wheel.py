@@ -121,7 +121,13 @@ def test_the_wheel_is_typed_and_holds_every_contract_and_no_test(wheel: Path) ->
         table = archive.read("checkout_recovery_schemas/topics.yaml")
     assert table == (ROOT / "deploy" / "topics.yaml").read_bytes()
     wanted = {"py.typed", "asyncapi.json", "topics.yaml"}
-    for pattern in ("*.py", "json/*.json", "examples/*/*.json", "scenarios/*.json"):
+    for pattern in (
+        "*.py",
+        "json/*.json",
+        "json/*/*.json",
+        "examples/*/*.json",
+        "scenarios/*.json",
+    ):
         wanted |= {file.relative_to(CONTRACTS).as_posix() for file in CONTRACTS.glob(pattern)}
     assert {name for name in names if ".dist-info/" not in name} == wanted
 

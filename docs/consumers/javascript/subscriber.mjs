@@ -10,7 +10,7 @@ const { values: options } = parseArgs({
     "bootstrap-servers": { type: "string" },
     topic: { type: "string", default: "checkout-recovery.events.v1" },
     group: { type: "string", default: "campaign-javascript" },
-    state: { type: "string", default: "campaign.sqlite" }, // its memory, a file
+    state: { type: "string", default: "campaign-javascript.sqlite" }, // its memory, a file
     "delay-seconds": { type: "string", default: "3600" },
     now: { type: "string" }, // for rehearsals: the clock stands still here
   },

@@ -70,7 +70,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--bootstrap-servers", required=True)
     parser.add_argument("--topic", default="checkout-recovery.events.v1")
     parser.add_argument("--group", default="campaign-python")
-    parser.add_argument("--state", default="campaign.sqlite", help="its memory, a file")
+    parser.add_argument("--state", default="campaign-python.sqlite", help="its memory, a file")
     parser.add_argument("--delay-seconds", type=float, default=3600)
     parser.add_argument(
         "--now", type=datetime.fromisoformat, help="for rehearsals: the clock stands still here"

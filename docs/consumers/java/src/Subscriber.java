@@ -96,7 +96,7 @@ public final class Subscriber {
     Map<String, String> options = new HashMap<>();
     options.put("topic", "checkout-recovery.events.v1");
     options.put("group", "campaign-java");
-    options.put("state", "campaign.sqlite"); // its memory, a file
+    options.put("state", "campaign-java.sqlite"); // its memory, a file
     options.put("delay-seconds", "3600");
     for (int at = 0; at + 1 < arguments.length; at += 2) { // --now: for rehearsals, a clock that stands
       options.put(arguments[at].substring("--".length()), arguments[at + 1]);
