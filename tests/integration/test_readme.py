@@ -81,6 +81,7 @@ def test_every_command_in_the_documents_exists() -> None:
         *product(["topics"], ["apply", "check"]),
         *product(["schemas"], ["register", "check"]),
         *product(["dead-letters"], LETTERS),
+        *product(["workers"], ["list", "remove"]),
     )
     known = {*pairs, *((name,) for name in COMMANDS)}
     for words in named:
@@ -89,7 +90,7 @@ def test_every_command_in_the_documents_exists() -> None:
 
 COMMANDS = (
     *("demo", "up", "ingress", "worker", "topics", "schemas", "simulate", "doctor"),
-    "dead-letters",
+    *("dead-letters", "workers"),
 )
 LETTERS = ("list", "replay")
 
