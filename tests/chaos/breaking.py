@@ -31,6 +31,8 @@ _READY_SECONDS: Final = 40.0
 _IN_SYNC_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.1
 _DELAY_SECONDS: Final = 0.1
+_STORM_SECONDS: Final = 2.0
+_CUT_SECONDS: Final = 1.0
 
 
 class Breaker:
@@ -107,10 +109,10 @@ class Breaker:
             number += 1
             name = f"storm-{int(10 * step.at)}-{number}"
             joined.append(installation.new_worker(name, slot=None))
-            time.sleep(2)
+            time.sleep(_STORM_SECONDS)
             if len(joined) > 1:
                 installation.end(joined.pop(0))
-                time.sleep(2)
+                time.sleep(_STORM_SECONDS)
         for service in joined:
             installation.end(service)
 
@@ -166,7 +168,7 @@ class Breaker:
             deadline = time.monotonic() + step.seconds
             while time.monotonic() < deadline:
                 self._installation.network.cut()
-                time.sleep(1)
+                time.sleep(_CUT_SECONDS)
 
     def _kill_broker(self, step: Step) -> None:
         with self._brokers:
