@@ -1,0 +1,105 @@
+"""Engines of the read model's database, the same behaviour on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from streams.config import ConfigurationError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+_SQLITE_WAIT_SECONDS: Final = 10.0
+_READERS: Final = 16
+_NOW: Final = 5
+
+
+def database_url(text: str) -> URL:
+    """The URL of a database that we can use; drivers are ours to choose.
+
+    Raises:
+        ConfigurationError: it is none, or of another database.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ConfigurationError(
+            "CHECKOUT_RECOVERY_DATABASE_URL is no URL; write sqlite:///folder/file.db or "
+            "postgresql://user:password@host/database"
+        ) from None
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        if not url.database or url.database == ":memory:":
+            raise ConfigurationError(
+                "CHECKOUT_RECOVERY_DATABASE_URL must name a file, as in sqlite:///folder/file.db: "
+                "what is kept in memory is gone at the next start"
+            )
+        return url.set(drivername="sqlite")
+    if backend in {"postgresql", "postgres"}:
+        return url.set(drivername="postgresql+psycopg")
+    raise ConfigurationError(
+        f"CHECKOUT_RECOVERY_DATABASE_URL: {backend} is not supported; use SQLite or PostgreSQL"
+    )
+
+
+def writing_engine(text: str) -> Engine:
+    """For the one thread that writes, and for commands.
+
+    Raises:
+        ConfigurationError: the URL can't be used, or the folder of the file can't be made.
+    """
+    url = database_url(text)
+    if url.get_backend_name() == "sqlite":
+        _make_folder(url)
+        engine = create_engine(
+            url, connect_args={"timeout": _SQLITE_WAIT_SECONDS, "autocommit": False}
+        )
+        _prepare_sqlite(engine)
+        return engine
+    return create_engine(url, pool_size=2, max_overflow=2, pool_pre_ping=True)
+
+
+def reading_engine(text: str) -> AsyncEngine:
+    """For the answers of the API; what it reads is committed.
+
+    Raises:
+        ConfigurationError: the URL can't be used, or the folder of the file can't be made.
+    """
+    url = database_url(text)
+    if url.get_backend_name() == "sqlite":
+        _make_folder(url)
+        engine = create_async_engine(
+            url.set(drivername="sqlite+aiosqlite"),
+            connect_args={"timeout": _SQLITE_WAIT_SECONDS},
+            pool_size=4,
+            max_overflow=4,
+        )
+        _prepare_sqlite(engine.sync_engine)
+        return engine
+    return create_async_engine(
+        url, pool_size=_READERS, max_overflow=_READERS, pool_pre_ping=True, pool_timeout=_NOW
+    )
+
+
+def _make_folder(url: URL) -> None:
+    folder = Path(url.database or "").parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"the database's folder {folder}: {error.strerror}") from None
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _record: object) -> None:  # noqa: ANN401  # either driver's
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA case_sensitive_like=ON")
+        cursor.close()
