@@ -96,7 +96,18 @@ class Settings(BaseSettings):
         description="checkout.abandoned is published at most this long after the abandonment.",
     )
 
-    # API (a later part); DATABASE_URL, API_HOST, API_PORT, API_TOKENS_FILE
+    # API
+    database_url: SecretStr = Field(
+        SecretStr("sqlite:///checkout-recovery.db"),
+        description="The read model's database: sqlite:///FILE, or postgresql://USER:PASSWORD@HOST/"
+        "NAME. Processes that share a PostgreSQL split the work.",
+    )
+    api_host: str = Field("127.0.0.1", description="Address the API listens on.")
+    api_port: int = Field(8081, ge=0, le=65535, description="Port of the API; 0: free.")
+    rates_kept: timedelta = Field(
+        timedelta(days=400), description="How long the history of the rates is kept, as in '400d'."
+    )
+
     # Metrics and health of workers
     metrics_host: str = Field("127.0.0.1", description="Address of metrics and health probes.")
     metrics_port: int | None = Field(
@@ -123,7 +134,7 @@ class Settings(BaseSettings):
             return tuple(parse_duration(part) for part in value.split(","))
         return value
 
-    @field_validator("horizon", "announce_within", mode="before")
+    @field_validator("horizon", "announce_within", "rates_kept", mode="before")
     @classmethod
     def _duration(cls, value: object) -> object:
         return parse_duration(value) if isinstance(value, str) else value

@@ -16,3 +16,7 @@ class InvalidMessage(Exception):  # noqa: N818  # named for what is wrong with t
 
 class ClusterError(Exception):
     """Kafka can't be reached, or refuses; the message says why and what to do."""
+
+
+class DatabaseError(Exception):
+    """The database can't be reached, refuses, or is not prepared; the message says what to do."""

@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from streams.config import ConfigurationError
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Engine
+    from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 _SQLITE_WAIT_SECONDS: Final = 10.0
 _READERS: Final = 16
-_NOW: Final = 5
+_POOL_WAIT_SECONDS: Final = 5.0
 
 
 def database_url(text: str) -> URL:
@@ -57,10 +57,8 @@ def writing_engine(text: str) -> Engine:
     url = database_url(text)
     if url.get_backend_name() == "sqlite":
         _make_folder(url)
-        engine = create_engine(
-            url, connect_args={"timeout": _SQLITE_WAIT_SECONDS, "autocommit": False}
-        )
-        _prepare_sqlite(engine)
+        engine = create_engine(url, connect_args={"timeout": _SQLITE_WAIT_SECONDS})
+        _prepare_sqlite(engine, "BEGIN IMMEDIATE")
         return engine
     return create_engine(url, pool_size=2, max_overflow=2, pool_pre_ping=True)
 
@@ -80,10 +78,10 @@ def reading_engine(text: str) -> AsyncEngine:
             pool_size=4,
             max_overflow=4,
         )
-        _prepare_sqlite(engine.sync_engine)
+        _prepare_sqlite(engine.sync_engine, "BEGIN")
         return engine
     return create_async_engine(
-        url, pool_size=_READERS, max_overflow=_READERS, pool_pre_ping=True, pool_timeout=_NOW
+        url, pool_size=_READERS, max_overflow=_READERS, pool_pre_ping=True, pool_timeout=_POOL_WAIT_SECONDS
     )
 
 
@@ -95,11 +93,20 @@ def _make_folder(url: URL) -> None:
         raise ConfigurationError(f"the database's folder {folder}: {error.strerror}") from None
 
 
-def _prepare_sqlite(engine: Engine) -> None:
+def _prepare_sqlite(engine: Engine, begin: str) -> None:
+    """Transactions begin when we say so: the driver's own way leaves DDL and reads outside.
+
+    One that will write takes its lock at once, or a reader that became a writer could be refused.
+    """
+
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _record: object) -> None:  # noqa: ANN401  # either driver's
+        connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
-        cursor.execute("PRAGMA case_sensitive_like=ON")
         cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def began(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)

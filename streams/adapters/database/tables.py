@@ -23,7 +23,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    text,
 )
 
 METADATA: Final = MetaData(
@@ -37,7 +36,7 @@ def _text() -> Text:
 
 
 def _key(name: str) -> Column[str]:
-    return Column(name, _text(), nullable=False, server_default=text("''"))
+    return Column(name, _text(), nullable=False)
 
 
 MODEL: Final = Table(
@@ -122,7 +121,6 @@ RECEIVED_EVENTS: Final = Table(
     Column("is_anonymize_request", Boolean, nullable=False),
     Column("event_at", BigInteger, nullable=False),
     Column("received_at", BigInteger, nullable=False),
-    Column("effect", String(16), nullable=False, comment="first, changed, nothing or repeated"),
     Column("changed", Text, nullable=False, comment="JSON list of names; never values"),
     comment="Each record of the source topic; no personal data.",
 )
