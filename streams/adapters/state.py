@@ -64,18 +64,15 @@ class UnknownStateVersionError(Exception):
 def encode_checkout(checkout: Checkout, *, law: Law) -> bytes:
     """The table's value for a checkout."""
     told = checkout.told
-    state = _StateV1(
-        *_fields(checkout.knowledge),
-        (
-            told.revision,
-            told.is_abandoned,
-            told.is_recovered,
-            told.is_anonymized,
-            told.is_deleted,
-            told.is_barred,
-        ),
-        checkout.last_received_at,
+    flags = (
+        told.revision,
+        told.is_abandoned,
+        told.is_recovered,
+        told.is_anonymized,
+        told.is_deleted,
+        told.is_barred,
     )
+    state = _StateV1(*(*_fields(checkout.knowledge), flags, checkout.last_received_at))
     ages_out_ms = int(checkout.ages_out_at(law).timestamp() * 1000)
     return bytes((_VERSION,)) + ages_out_ms.to_bytes(8, "big", signed=True) + _encode(state)
 
