@@ -81,7 +81,11 @@ def reading_engine(text: str) -> AsyncEngine:
         _prepare_sqlite(engine.sync_engine, "BEGIN")
         return engine
     return create_async_engine(
-        url, pool_size=_READERS, max_overflow=_READERS, pool_pre_ping=True, pool_timeout=_POOL_WAIT_SECONDS
+        url,
+        pool_size=_READERS,
+        max_overflow=_READERS,
+        pool_pre_ping=True,
+        pool_timeout=_POOL_WAIT_SECONDS,
     )
 
 
