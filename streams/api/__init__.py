@@ -1,1 +1,1 @@
-"""The read side: a process that keeps its own copy of all checkouts and answers for it."""
+"""The read side: our own copy of every checkout and rate in a database, and its HTTP API."""

@@ -13,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from streams.adapters.database.tables import MODEL
@@ -88,10 +88,6 @@ def _known(connection: Connection) -> str | None:
     Raises:
         DatabaseError: this release does not know it.
     """
-    if connection.dialect.name == "postgresql":
-        # a search of the table that is not there yet would abort the transaction
-        if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
-            return None
     known = MigrationContext.configure(connection).get_current_revision()
     script = ScriptDirectory.from_config(_config())
     if known is not None and known not in {step.revision for step in script.walk_revisions()}:

@@ -53,7 +53,7 @@ POSITIONS: Final = Table(
     Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("next_offset", BigInteger, nullable=False),
     Column("as_of", BigInteger, nullable=False),
-    comment="Up to where the topics are in the other tables; changed in one transaction with them.",
+    comment="How far the other tables are; changed in one transaction with them.",
 )
 
 CHECKOUTS: Final = Table(

@@ -159,7 +159,7 @@ def upgrade() -> None:
         sa.Column("next_offset", sa.BigInteger(), nullable=False),
         sa.Column("as_of", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("topic", "partition", name=op.f("pk_positions")),
-        comment="Up to where the topics are in the other tables; changed in one transaction with them.",
+        comment="How far the other tables are; changed in one transaction with them.",
     )
     op.create_table(
         "rates",
