@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from streams.adapters.database.columns import amount_key, instant_key, storable, text_key
-from streams.adapters.entity import EMPTY, Json, part, read_entity
+from streams.adapters.database.columns import amount_key, instant_key, storable, text_key, texts_key
+from streams.adapters.entity import EMPTY, Json, part, parts, read_entity
 from streams.adapters.instants import read_instant
 from streams.adapters.state import decode_knowledge, encode_knowledge
 from streams.domain.money import read_amount, read_currency
 from streams.domain.privacy import erase
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from streams.domain.knowledge import Knowledge
@@ -65,6 +66,9 @@ def row_of(checkout_id: str, knowledge: Knowledge) -> dict[str, Any]:
         found = storable(value) if isinstance(value, str) else None
         row[column] = found
         row[column + "_key"] = text_key(found)
+    row["activity_types"] = texts_key(_strings(parts(entity, "activities"), "type"))
+    coupons = [part(item, "coupon") for item in parts(entity, "appliedDiscounts")]
+    row["coupon_codes"] = texts_key(_strings(coupons, "code"))
     return row
 
 
@@ -116,6 +120,10 @@ def _without_entity(knowledge: Knowledge) -> Knowledge:
     if knowledge.content is None:
         return knowledge
     return replace(knowledge, content=knowledge.content._replace(entity=b""))
+
+
+def _strings(items: Iterable[Json], name: str) -> list[str]:
+    return [value for item in items if isinstance(value := item.get(name), str)]
 
 
 def _instant(entity: Json, name: str) -> datetime | None:

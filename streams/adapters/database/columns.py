@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -62,6 +65,16 @@ def amount_of(key: str) -> Decimal | None:
 def text_key(value: str | None) -> str:
     """Text without its case, for prefixes and sorting; ``NO_TEXT`` if missing, not if empty."""
     return NO_TEXT if value is None else "=" + storable(value).casefold()[:LONGEST_KEY]
+
+
+def texts_key(values: Iterable[str]) -> str:
+    """Texts of a list, so that one can be looked for by its ``element_key``; ``NO_TEXT``: none."""
+    return "".join(element_key(value) for value in sorted(set(values)))
+
+
+def element_key(value: str) -> str:
+    """The part of a ``texts_key`` that is there if, and only if, the list has this text."""
+    return f"\x1f{storable(value).replace(chr(0x1F), chr(0xFFFD))}\x1f"
 
 
 def prefix_range(prefix: str) -> tuple[str, str]:

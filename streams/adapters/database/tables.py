@@ -88,6 +88,8 @@ CHECKOUTS: Final = Table(
     _key("first_name_key"),
     Column("last_name", _text()),
     _key("last_name_key"),
+    _key("activity_types"),
+    _key("coupon_codes"),
 )
 
 _ID: Final = CHECKOUTS.c.abandoned_checkout_id

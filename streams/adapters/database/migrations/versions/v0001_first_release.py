@@ -72,6 +72,8 @@ def upgrade() -> None:
         sa.Column("first_name_key", _text(), nullable=False),
         sa.Column("last_name", _text(), nullable=True),
         sa.Column("last_name_key", _text(), nullable=False),
+        sa.Column("activity_types", _text(), nullable=False),
+        sa.Column("coupon_codes", _text(), nullable=False),
         sa.PrimaryKeyConstraint("abandoned_checkout_id", name=op.f("pk_checkouts")),
     )
     op.create_index(
