@@ -123,6 +123,7 @@ RECEIVED_EVENTS: Final = Table(
     Column("is_anonymize_request", Boolean, nullable=False),
     Column("event_at", BigInteger, nullable=False),
     Column("received_at", BigInteger, nullable=False),
+    Column("effect", String(16), nullable=False, comment="first, changed, known or nothing"),
     Column("changed", Text, nullable=False, comment="JSON list of names; never values"),
     comment="Each record of the source topic; no personal data.",
 )

@@ -223,6 +223,12 @@ def upgrade() -> None:
         sa.Column("is_anonymize_request", sa.Boolean(), nullable=False),
         sa.Column("event_at", sa.BigInteger(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "effect",
+            sa.String(length=16),
+            nullable=False,
+            comment="first, changed, known or nothing",
+        ),
         sa.Column("changed", sa.Text(), nullable=False, comment="JSON list of names; never values"),
         sa.PrimaryKeyConstraint("partition", "offset", name=op.f("pk_received_events")),
         comment="Each record of the source topic; no personal data.",

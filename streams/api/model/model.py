@@ -1,0 +1,188 @@
+"""Applies batches of records: rows and positions in one transaction.
+
+Invariant: whatever kills the process, and whenever, the tables are those of the records before
+their positions, each applied once.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from sqlalchemy.exc import DataError, IntegrityError
+
+from streams.adapters.database.columns import instant_key
+from streams.adapters.errors import InvalidMessage
+from streams.adapters.source import read_source_event
+from streams.adapters.topics import CONVERSION, EVENTS, SOURCE
+from streams.api.model.announcements import announcement_row, apply_announcements
+from streams.api.model.checkouts import apply_events
+from streams.api.model.positions import (
+    PositionMovedError,
+    begin_positions,
+    move_position,
+    read_positions,
+)
+from streams.api.model.rates import apply_rates, forget_rates, read_rates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from sqlalchemy import Connection, Engine
+
+    from streams.api.metrics import ApiMetrics
+    from streams.api.model.records import Place, Record
+    from streams.domain.events import SourceEvent
+
+__all__ = ["Model", "PositionMovedError"]
+
+log = structlog.get_logger(__name__)
+
+TOPICS = (SOURCE, EVENTS, CONVERSION)
+
+
+class Model:
+    """The writer of the tables. One thread uses it."""
+
+    def __init__(self, engine: Engine, metrics: ApiMetrics) -> None:
+        self._engine = engine
+        self._metrics = metrics
+        self._positions: dict[Place, int] = {}
+
+    def begin(self, places: Iterable[Place]) -> dict[Place, int]:
+        """Where to read these partitions from; those never read begin at 0."""
+        with self._engine.begin() as connection:
+            begin_positions(connection, places)
+            known = read_positions(connection)
+        self._positions = {place: known[place] for place in places}
+        return dict(self._positions)
+
+    def apply(
+        self, records: Sequence[Record], *, as_of: Mapping[Place, datetime] | None = None
+    ) -> None:
+        """Apply records, in order within each partition; then the partitions' freshness.
+
+        ``as_of``: up to which instant a partition is complete; where it is not given, and of the
+        partitions of records, the time of the last record.
+
+        Raises:
+            PositionMovedError: another process applied some of them; nothing was written.
+            SQLAlchemyError: the database refused or is away; nothing was written.
+        """
+        try:
+            self._apply(records, as_of or {})
+        except (DataError, IntegrityError):
+            if len(records) < 2:  # noqa: PLR2004  # nothing to take apart
+                if not records:
+                    raise
+                self._skip(records[0])
+                return
+            # one of them does not fit the database: find it, and let the others pass
+            for record in records:
+                self.apply([record])
+
+    def forget_rates(self, *, before: datetime) -> None:
+        """Drop the rates' history of hours before an instant."""
+        with self._engine.begin() as connection:
+            forget_rates(connection, before=before)
+
+    def _apply(self, records: Sequence[Record], as_of: Mapping[Place, datetime]) -> None:
+        moves = _moves(records, self._positions, as_of)
+        parsed = _Parsed(records, self._on_unreadable)
+        with self._engine.begin() as connection:
+            # first, for this is what keeps all others from the same partitions
+            for place, (next_offset, instant) in sorted(moves.items()):
+                move_position(
+                    connection,
+                    place,
+                    expected=self._positions[place],
+                    next_offset=next_offset,
+                    as_of=instant_key(instant),
+                )
+            parsed.write(connection)
+        self._positions.update({place: move[0] for place, move in moves.items()})
+        for record in records:
+            self._metrics.records.labels(record.place.topic).inc()
+
+    def _skip(self, record: Record) -> None:
+        with self._engine.begin() as connection:
+            place = record.place
+            next_offset = record.offset + 1
+            move_position(
+                connection,
+                place,
+                expected=self._positions[place],
+                next_offset=next_offset,
+                as_of=instant_key(_instant(record)),
+            )
+        self._positions[place] = next_offset
+        self._metrics.unreadable.labels(place.topic, "refused_by_database").inc()
+        log.error(
+            "record_refused_by_database",
+            topic=place.topic,
+            partition=place.partition,
+            offset=record.offset,
+        )
+
+    def _on_unreadable(self, record: Record, reason: str) -> None:
+        self._metrics.unreadable.labels(record.place.topic, reason).inc()
+        log.warning(
+            "record_unreadable",
+            topic=record.place.topic,
+            partition=record.place.partition,
+            offset=record.offset,
+            reason=reason,
+        )
+
+
+class _Parsed:
+    """A batch by what it says. What can't be read is left out: a worker has dead-lettered it."""
+
+    def __init__(
+        self, records: Sequence[Record], on_unreadable: Callable[[Record, str], None]
+    ) -> None:
+        self._events: list[tuple[Record, SourceEvent]] = []
+        self._announcements: list[dict[str, Any]] = []
+        self._rates: list[Any] = []
+        for record in records:
+            try:
+                self._read(record)
+            except InvalidMessage as invalid:
+                on_unreadable(record, invalid.reason)
+
+    def _read(self, record: Record) -> None:
+        if record.place.topic == SOURCE:
+            event = read_source_event(
+                key=record.key,
+                value=record.value,
+                headers=record.headers,
+                timestamp_ms=record.timestamp_ms,
+            )
+            self._events.append((record, event))
+        elif record.place.topic == EVENTS:
+            self._announcements.append(announcement_row(record))
+        elif record.value is not None:  # None: a tombstone, the site is gone from the topic
+            self._rates.append(read_rates(record))
+
+    def write(self, connection: Connection) -> None:
+        if self._events:
+            apply_events(connection, self._events)
+        if self._announcements:
+            apply_announcements(connection, self._announcements)
+        if self._rates:
+            apply_rates(connection, self._rates)
+
+
+def _moves(
+    records: Sequence[Record], positions: Mapping[Place, int], as_of: Mapping[Place, datetime]
+) -> dict[Place, tuple[int, datetime]]:
+    moves = {place: (positions[place], instant) for place, instant in as_of.items()}
+    for record in records:
+        instant = as_of.get(record.place) or _instant(record)
+        moves[record.place] = (record.offset + 1, instant)
+    return moves
+
+
+def _instant(record: Record) -> datetime:
+    return datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
