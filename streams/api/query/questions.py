@@ -120,7 +120,7 @@ def _read_terms(source: object, *, at: str) -> Filter | None:
         return None
     if not isinstance(source, Mapping):
         raise refuse(at, "must be an object", "FORMAT")
-    mode = source.get("mode") or "OR"
+    mode = "OR" if source.get("mode") is None else source["mode"]
     if not isinstance(mode, str) or mode not in _MODES:
         raise refuse(f"{at}.mode", "must be OR or AND", "FORMAT")
     fields = _searched(source.get("fields"), at=f"{at}.fields")

@@ -53,7 +53,7 @@ _PLACES: Final = {
 }
 _LISTS: Final = frozenset({"$in", "$nin", "$hasSome", "$any", "$hasAll", "$all"})
 _FLAGS: Final = frozenset({"$exists", "$isEmpty"})
-_LOGIC: Final = frozenset({"$and", "$or", "$not"})
+_DATE: Final = {"$date"}  # as Velo writes dates
 OPERATORS: Final = (
     frozenset({"$eq", "$ne", "$not"}) | _ORDERS.keys() | _PLACES.keys() | _LISTS | _FLAGS
 )
@@ -116,7 +116,7 @@ class _Reading:
         """A value means equality; an object means each of its operators."""
         if depth > DEEPEST:
             raise refuse(at, f"is nested deeper than {DEEPEST} levels", "MAX")
-        if not isinstance(value, Mapping):
+        if not isinstance(value, Mapping) or value.keys() == _DATE:
             return self._condition(field, "$eq", value, at)
         if not value:
             raise refuse(at, "has no operator", "MIN_SIZE")
@@ -148,8 +148,8 @@ class _Reading:
 
 
 def _order(field: Field, order: Order, operand: object, at: str) -> Filter:
-    if field.kind is Kind.STATUS:
-        raise refuse(at, "does not fit a status, which has no order")
+    if field.kind in {Kind.STATUS, Kind.TEXTS}:
+        raise refuse(at, f"does not fit {field.path}, which has no order")
     return Compare(field, order, _value(field, operand, at))
 
 
@@ -220,7 +220,7 @@ def _status(value: object, at: str) -> str:
 
 
 def _instant(value: object, at: str) -> Scalar:
-    if isinstance(value, Mapping) and value.keys() == {"$date"}:  # as Velo writes dates
+    if isinstance(value, Mapping) and value.keys() == _DATE:
         value = value["$date"]
     problem = refuse(at, "must be an RFC 3339 date and time", "FORMAT")
     if not isinstance(value, str):

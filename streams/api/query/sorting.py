@@ -69,7 +69,7 @@ def _key(source: object, at: str) -> SortKey:
     if field is None or not field.is_sortable:
         allowed = ", ".join(path for path, known in FIELDS.items() if known.is_sortable)
         raise refuse(f"{at}.fieldName", f"{name[:100]!r} can't be sorted by; fields are {allowed}")
-    order = source.get("order") or "ASC"
+    order = "ASC" if source.get("order") is None else source["order"]
     if not isinstance(order, str) or order not in _ORDERS:
         raise refuse(f"{at}.order", "must be ASC or DESC", "FORMAT")
     return SortKey(field, _ORDERS[order])
