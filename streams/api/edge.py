@@ -9,12 +9,11 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
 
-from streams.adapters.database.schema import plain
 from streams.adapters.instants import format_instant
-from streams.api.errors import ApiError, error_response, violations_response
+from streams.api.errors import ApiError, database_away, error_response, violations_response
 from streams.api.freshness import InvalidPositionError
 from streams.api.query.violations import Violation
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from streams.api.services import Services
-
-log = structlog.get_logger(__name__)
 
 AS_OF_HEADER: Final = b"x-checkout-recovery-as-of"
 LARGEST_BODY: Final = 256 << 10
@@ -41,8 +38,7 @@ _HEADERS: Final = (
     (b"cache-control", b"no-store"),
     (
         b"content-security-policy",
-        b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; "
-        b"form-action 'none'",
+        b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
     ),
 )
 
@@ -61,38 +57,29 @@ class Edge:
         started = time.perf_counter()
         answer = _Answer(send)
         try:
-            await self._answer(scope, _bounded(receive), receive, answer)
-        except _TooLargeError:
-            error = ApiError(413, "PAYLOAD_TOO_LARGE", f"a body has at most {LARGEST_BODY} bytes")
-            await error_response(error)(scope, receive, answer.send)
-        except SQLAlchemyError as error:
-            log.warning("database_failed", error=type(error).__name__, reason=_reason(error))
-            away = ApiError(
-                503, "UNAVAILABLE", "the database does not answer", headers={"retry-after": "1"}
-            )
-            await error_response(away)(scope, receive, answer.send)
-        except Exception as error:  # noqa: BLE001  # the top of a request
-            # its message might quote what was asked for, so only its kind is told
-            log.error("request_failed", error=type(error).__name__)  # noqa: TRY400  # see above
-            failed = ApiError(500, "INTERNAL", "something went wrong here; it is in our log")
-            await error_response(failed)(scope, receive, answer.send)
+            await self._answer(scope, receive, answer)
+        except Exception:
+            if not answer.has_started:
+                raise
+            # the application has answered 500 and logged why
         finally:
             self._count(scope, answer.status, time.perf_counter() - started)
 
-    async def _answer(
-        self, scope: Scope, bounded: Receive, receive: Receive, answer: _Answer
-    ) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         if scope["path"] in _PROBES:
-            await self._app(scope, bounded, answer.send)
+            await self._app(scope, receive, answer.send)
             return
-        refusal = await self._refuse(scope)
+        try:
+            refusal = await self._refuse(scope)
+            as_of = await self._services.freshness.as_of()
+        except SQLAlchemyError as error:
+            refusal, as_of = database_away(error), None
+        if as_of is not None:
+            answer.headers.append((AS_OF_HEADER, format_instant(as_of).encode()))
         if refusal is not None:
             await refusal(scope, receive, answer.send)
             return
-        as_of = await self._services.freshness.as_of()
-        if as_of is not None:
-            answer.headers.append((AS_OF_HEADER, format_instant(as_of).encode()))
-        await self._app(scope, bounded, answer.send)
+        await self._app(scope, _bounded(receive), answer.send)
 
     async def _refuse(self, scope: Scope) -> ASGIApp | None:
         """The answer to a request that is not looked at; waits for the position it asks for."""
@@ -107,6 +94,9 @@ class Edge:
             )
         if b"min_position" not in query:
             return None
+        return await self._wait(query)
+
+    async def _wait(self, query: bytes) -> ASGIApp | None:
         for position in parse_qs(query.decode("latin-1")).get("min_position", ()):
             try:
                 has_it = await self._services.freshness.has(position, within_seconds=_WAIT_SECONDS)
@@ -132,21 +122,18 @@ class Edge:
             self._services.metrics.seconds.labels(route).observe(seconds)
 
 
-class _TooLargeError(Exception):
-    """More of a body came than we read."""
-
-
 class _Answer:
     """Adds the headers of every answer, and remembers its status."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self.status = 500
+        self.has_started = False
         self.headers: list[tuple[bytes, bytes]] = list(_HEADERS)
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status, self.has_started = message["status"], True
             own: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
             names = {name.lower() for name, _ in own}
             message = {
@@ -164,7 +151,7 @@ def _bounded(receive: Receive) -> Receive:
         message = await receive()
         read += len(message.get("body", b""))
         if read > LARGEST_BODY:
-            raise _TooLargeError
+            raise HTTPException(413)
         return message
 
     return bounded
@@ -175,8 +162,3 @@ def _declared(scope: Scope) -> int:
         if name == b"content-length":
             return int(value) if value.isdigit() else 0
     return 0
-
-
-def _reason(error: SQLAlchemyError) -> str:
-    """What a driver says of a lost connection quotes no values; of a statement it might."""
-    return plain(error) if getattr(error, "connection_invalidated", False) else ""

@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING, Final
 
 import orjson
+import structlog
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -21,9 +24,12 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
 
+log = structlog.get_logger(__name__)
+
 _CODES: Final = {
     404: ("NOT_FOUND", "There is nothing at this address."),
     405: ("METHOD_NOT_ALLOWED", "This address does not take this method."),
+    413: ("PAYLOAD_TOO_LARGE", "The body is too large."),
 }
 
 
@@ -69,6 +75,14 @@ def violations_response(violations: Sequence[Violation]) -> Response:
     return _response(400, message, {"validationError": {"fieldViolations": found}}, {})
 
 
+def database_away(error: SQLAlchemyError) -> Response:
+    """503: the database failed us. Its message may quote values, so only its kind is told."""
+    log.warning("database_failed", error=type(error).__name__)
+    return error_response(
+        ApiError(503, "UNAVAILABLE", "the database does not answer", headers={"retry-after": "1"})
+    )
+
+
 def add_error_handlers(app: FastAPI) -> None:
     """Let every error of the application have Wix's shape."""
 
@@ -106,6 +120,19 @@ def add_error_handlers(app: FastAPI) -> None:
         code, message = _CODES.get(error.status_code, ("INVALID_REQUEST", str(error.detail)))
         return error_response(
             ApiError(error.status_code, code, message, headers=error.headers or {})
+        )
+
+    @app.exception_handler(SQLAlchemyError)
+    def on_database(_request: Request, error: SQLAlchemyError) -> Response:
+        return database_away(error)
+
+    @app.exception_handler(Exception)
+    def on_failure(_request: Request, error: Exception) -> Response:
+        # its message might quote what was asked for, so only where it came from is told
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        log.error("request_failed", error=type(error).__name__, at=f"{where.name}:{where.lineno}")
+        return error_response(
+            ApiError(500, "INTERNAL", "something went wrong here; it is in our log")
         )
 
 
