@@ -44,6 +44,13 @@ class ApiMetrics:
             _NAMESPACE,
             registry=self.registry,
         )
+        self.lost = Counter(
+            "lost_records",
+            "Records that Kafka had deleted before the read model took them in.",
+            ["topic"],
+            _NAMESPACE,
+            registry=self.registry,
+        )
         self.batch_seconds = Histogram(
             "batch_seconds",
             "Time to write a batch of records.",

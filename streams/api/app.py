@@ -1,0 +1,47 @@
+"""Assembles the HTTP application of the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fastapi import FastAPI
+from starlette.responses import JSONResponse
+
+from streams.api.edge import Edge
+from streams.api.errors import add_error_handlers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.responses import Response
+
+    from streams.api.services import Services
+
+_DESCRIPTION: Final = (
+    "Abandoned checkouts as Wix's own API answers for them, from our own copy, and conversion "
+    "rates whose every number can be recomputed."
+)
+
+
+def create_app(services: Services, why_not_ready: Callable[[], str]) -> Edge:
+    """The application; ``why_not_ready`` says an empty string while it can do its work."""
+    app = FastAPI(
+        title="Checkout Recovery",
+        version="1",
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+    )
+    add_error_handlers(app)
+
+    @app.get("/healthz", include_in_schema=False)
+    def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz", include_in_schema=False)
+    def readyz() -> Response:
+        reason = why_not_ready()
+        status = {"status": "not ready", "reason": reason} if reason else {"status": "ready"}
+        return JSONResponse(status, 503 if reason else 200)
+
+    return Edge(app, services)

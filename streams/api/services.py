@@ -1,0 +1,23 @@
+"""What the endpoints work with; made once for a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from streams.api.freshness import Freshness
+    from streams.api.metrics import ApiMetrics
+    from streams.config import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one process. ``why_not_ready`` is empty while it is."""
+
+    settings: Settings
+    engine: AsyncEngine
+    freshness: Freshness
+    metrics: ApiMetrics
