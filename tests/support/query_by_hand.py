@@ -116,7 +116,7 @@ def _read(name: str, value: Any) -> Any:
     if name in INSTANTS:
         return datetime.fromisoformat(value)
     if name in AMOUNTS:
-        return Decimal(str(value))
+        return Decimal(str(value)) if str(value)[-1:].isdigit() else None
     return value.lower() if name == "id" else value
 
 
