@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from streams.adapters.errors import ClusterError
+from streams.adapters.errors import ClusterError, DatabaseError
 from streams.config import ConfigurationError, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def main() -> None:
     """Run the command line; a configuration that can't be used ends with code 2 and its list."""
     try:
         app()
-    except (ConfigurationError, ClusterError) as error:
+    except (ConfigurationError, ClusterError, DatabaseError) as error:
         Console(stderr=True).print(str(error), style="red", highlight=False, markup=False)
         sys.exit(_USAGE)
 
@@ -90,6 +90,33 @@ def worker(
     raise typer.Exit(
         supervise(["--rebuild-state-from-source"] if rebuild_state_from_source else [])
     )
+
+
+@app.command()
+def api(
+    *,
+    migrate: Annotated[
+        bool, typer.Option(help="Make or change the database's tables for this release, and end.")
+    ] = False,
+    rebuild: Annotated[
+        bool,
+        typer.Option(help="Read the topics again from their beginnings, show how far, and end."),
+    ] = False,
+) -> None:
+    """Answer Wix's read API and the rates from our own copy. Start more of them to scale."""
+    settings = _settings("api")
+    if migrate:
+        from streams.api.preparing import migrate as run  # noqa: PLC0415  # quick --help
+
+        typer.echo(run(settings))
+    elif rebuild:
+        from streams.api.preparing import rebuild as run_rebuild  # noqa: PLC0415  # quick --help
+
+        raise typer.Exit(run_rebuild(settings))
+    else:
+        from streams.api.server import serve  # noqa: PLC0415  # quick --help
+
+        raise typer.Exit(serve(settings))
 
 
 @topics_app.command("apply")
@@ -296,7 +323,7 @@ def demo(  # noqa: PLR0913  # one option each
 
 
 @app.command()
-def up(
+def up(  # noqa: PLR0913  # one option each
     *,
     wix_public_key: Annotated[
         list[Path], typer.Option(help="Public key of a Wix app, a PEM file; repeatable.")
@@ -305,6 +332,7 @@ def up(
     workers: Annotated[int, typer.Option(min=1, help="Number of workers.")] = 2,
     ingress_port: Annotated[int | None, typer.Option(help="A free one if not given.")] = None,
     kafka_port: Annotated[int | None, typer.Option(help="A free one if not given.")] = None,
+    api_port: Annotated[int | None, typer.Option(help="A free one if not given.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Everything on this machine without simulated shops, for teams that develop a consumer.
@@ -320,6 +348,7 @@ def up(
         workers=workers,
         ingress_port=ingress_port,
         kafka_port=kafka_port,
+        api_port=api_port,
     )
     raise typer.Exit(run(options, as_json=as_json))
 

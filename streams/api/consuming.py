@@ -21,8 +21,7 @@ from streams.adapters.errors import ClusterError
 from streams.adapters.kafka import client_config
 from streams.adapters.topics import GROUP
 from streams.api.ends import Ends
-from streams.api.model import Place, PositionMovedError, Record
-from streams.api.model.model import TOPICS
+from streams.api.model import TOPICS, Complete, Place, PositionMovedError, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,9 +106,9 @@ class Consuming:
         forget_at = time.monotonic()
         while not self._stop.is_set():
             records = self._next_records(consumer)
-            fresh = self._freshness()
-            if records or fresh:
-                self._write(consumer, records, fresh)
+            complete = self._complete()
+            if records or complete:
+                self._write(consumer, records, complete)
             if time.monotonic() > forget_at:
                 forget_at = time.monotonic() + _FORGET_EVERY_SECONDS
                 self._until_done(self._forget)
@@ -137,35 +136,36 @@ class Consuming:
                 log.warning("kafka_error", error=error.name())
         return records
 
-    def _freshness(self) -> dict[Place, datetime]:
-        """Partitions that were complete when their ends were asked for, once a second."""
+    def _complete(self) -> dict[Place, Complete]:
+        """Partitions that were read to their ends, each once a second."""
         looked = self._ends.newest
         if looked is None:
             return {}
         lags = dict.fromkeys(self._names.values(), 0)
-        fresh = {}
+        complete = {}
         for place in self._assigned:
-            behind = looked.offsets.get(place, 0) - self._reached.get(place, 0)
+            reached = self._reached.get(place, 0)
+            behind = looked.offsets.get(place, 0) - reached
             lags[place.topic] += max(0, behind)
             known = self._fresh.get(place)
             is_due = known is None or looked.asked_at - known >= timedelta(seconds=_FRESH_SECONDS)
             if behind <= 0 and is_due:
-                fresh[place] = looked.asked_at
+                complete[place] = Complete(reached, looked.asked_at)
         for topic, lag in lags.items():
             self._metrics.lag.labels(topic).set(lag)
-        return fresh
+        return complete
 
     def _write(
-        self, consumer: Consumer, records: Sequence[Record], fresh: dict[Place, datetime]
+        self, consumer: Consumer, records: Sequence[Record], complete: dict[Place, Complete]
     ) -> None:
         begun = time.perf_counter()
         try:
-            self._until_done(lambda: self._model.apply(records, as_of=fresh))
+            self._until_done(lambda: self._model.apply(records, complete=complete))
         except PositionMovedError as moved:
             log.warning("position_moved", topic=moved.place.topic, partition=moved.place.partition)
             self._resume(consumer)
             return
-        self._fresh.update(fresh)
+        self._fresh.update({place: found.as_of for place, found in complete.items()})
         if records:
             self._metrics.batch_seconds.observe(time.perf_counter() - begun)
 

@@ -16,8 +16,7 @@ from confluent_kafka.admin import OffsetSpec
 
 from streams.adapters.cluster import Cluster, why
 from streams.adapters.errors import ClusterError
-from streams.api.model import Place
-from streams.api.model.model import TOPICS
+from streams.api.model import TOPICS, Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Everything on this machine: Kafka, topics, ingress and workers as children of this process.
+"""Everything on this machine: Kafka, topics and all services as children of this process.
 
 Invariants: nothing outlives this process; a service that ends is started again; the ports are free
 ones unless given, and stay the same over a restart of a service.
@@ -19,6 +19,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from streams.adapters.database.engines import writing_engine
+from streams.adapters.database.schema import migrate
 from streams.adapters.errors import ClusterError
 from streams.adapters.topics import apply_topics
 from streams.config import PREFIX, load_settings
@@ -53,6 +55,7 @@ class StackOptions:
     partitions: int = 8
     ingress_port: int | None = None
     kafka_port: int | None = None
+    api_port: int | None = None
 
 
 @dataclass(slots=True)
@@ -77,6 +80,7 @@ class Stack:
     services: list[Service] = field(default_factory=list)
     bootstrap_servers: str = ""
     ingress_url: str = ""
+    api_url: str = ""
     _kafka: EmbeddedKafka | None = None
     _directory: Path = Path()
     _cleanup: ExitStack = field(default_factory=ExitStack)
@@ -115,7 +119,7 @@ class Stack:
         return json.dumps(
             {
                 "ingress_url": self.ingress_url,
-                "api_url": None,
+                "api_url": self.api_url,
                 "api_token": None,
                 "bootstrap_servers": self.bootstrap_servers,
                 "pids": self.pids,
@@ -157,7 +161,7 @@ class Stack:
         self.bootstrap_servers = self._kafka.bootstrap_servers
         self.tell("creating topics")
         self._apply_topics()
-        self.tell("starting ingress and workers")
+        self.tell("starting ingress, workers and API")
         ingress_port = options.ingress_port or free_port()
         self.ingress_url = f"http://{HOST}:{ingress_port}/webhooks/wix"
         self._add("ingress", ["ingress"], {"INGRESS_PORT": str(ingress_port)}, ingress_port)
@@ -173,7 +177,26 @@ class Stack:
                 },
                 metrics_port,
             )
+        self._add_api()
         self._wait_until_ready()
+
+    def _add_api(self) -> None:
+        database_url = f"sqlite:///{self._directory / 'read-model.db'}"
+        engine = writing_engine(database_url)
+        migrate(engine)
+        engine.dispose()
+        port = self.options.api_port or free_port()
+        self.api_url = f"http://{HOST}:{port}"
+        self._add(
+            "api",
+            ["api"],
+            {
+                "API_PORT": str(port),
+                "DATABASE_URL": database_url,
+                "SESSION_TIMEOUT_MS": "10000",
+            },
+            port,
+        )
 
     def _apply_topics(self) -> None:
         deadline = time.monotonic() + _READY_SECONDS

@@ -7,7 +7,7 @@ their positions, each applied once.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 from sqlalchemy.exc import DataError, IntegrityError
@@ -39,7 +39,14 @@ __all__ = ["Model", "PositionMovedError"]
 
 log = structlog.get_logger(__name__)
 
-TOPICS = (SOURCE, EVENTS, CONVERSION)
+TOPICS: Final = (SOURCE, EVENTS, CONVERSION)
+
+
+class Complete(NamedTuple):
+    """A partition was read up to here, and this was its end at that instant."""
+
+    next_offset: int
+    as_of: datetime
 
 
 class Model:
@@ -59,19 +66,19 @@ class Model:
         return dict(self._positions)
 
     def apply(
-        self, records: Sequence[Record], *, as_of: Mapping[Place, datetime] | None = None
+        self, records: Sequence[Record], *, complete: Mapping[Place, Complete] | None = None
     ) -> None:
-        """Apply records, in order within each partition; then the partitions' freshness.
+        """Apply records, in order within each partition.
 
-        ``as_of``: up to which instant a partition is complete; where it is not given, and of the
-        partitions of records, the time of the last record.
+        ``complete``: partitions of which these records are the last, and since when nothing more
+        is known to be there; all others are as fresh as their last record.
 
         Raises:
             PositionMovedError: another process applied some of them; nothing was written.
             SQLAlchemyError: the database refused or is away; nothing was written.
         """
         try:
-            self._apply(records, as_of or {})
+            self._apply(records, complete or {})
         except (DataError, IntegrityError):
             if len(records) < 2:  # noqa: PLR2004  # nothing to take apart
                 if not records:
@@ -87,21 +94,23 @@ class Model:
         with self._engine.begin() as connection:
             forget_rates(connection, before=before)
 
-    def _apply(self, records: Sequence[Record], as_of: Mapping[Place, datetime]) -> None:
-        moves = _moves(records, self._positions, as_of)
+    def _apply(self, records: Sequence[Record], complete: Mapping[Place, Complete]) -> None:
+        moves = {
+            record.place: Complete(record.offset + 1, _instant(record)) for record in records
+        } | dict(complete)
         parsed = _Parsed(records, self._on_unreadable)
         with self._engine.begin() as connection:
             # first, for this is what keeps all others from the same partitions
-            for place, (next_offset, instant) in sorted(moves.items()):
+            for place, (next_offset, as_of) in sorted(moves.items()):
                 move_position(
                     connection,
                     place,
                     expected=self._positions[place],
                     next_offset=next_offset,
-                    as_of=instant_key(instant),
+                    as_of=instant_key(as_of),
                 )
             parsed.write(connection)
-        self._positions.update({place: move[0] for place, move in moves.items()})
+        self._positions.update({place: move.next_offset for place, move in moves.items()})
         for record in records:
             self._metrics.records.labels(record.place.topic).inc()
 
@@ -172,16 +181,6 @@ class _Parsed:
             apply_announcements(connection, self._announcements)
         if self._rates:
             apply_rates(connection, self._rates)
-
-
-def _moves(
-    records: Sequence[Record], positions: Mapping[Place, int], as_of: Mapping[Place, datetime]
-) -> dict[Place, tuple[int, datetime]]:
-    moves = {place: (positions[place], instant) for place, instant in as_of.items()}
-    for record in records:
-        instant = as_of.get(record.place) or _instant(record)
-        moves[record.place] = (record.offset + 1, instant)
-    return moves
 
 
 def _instant(record: Record) -> datetime:
