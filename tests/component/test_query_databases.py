@@ -144,9 +144,13 @@ def filters() -> st.SearchStrategy[dict[str, Any]]:
         }
         if name != "status" and name not in query_by_hand.LISTS:
             operators.update(dict.fromkeys(("$lt", "$lte", "$gt", "$gte"), value))
-        if name == "id" or name not in {"status", *values}:
+        if name in query_by_hand.LISTS:
+            operators["$contains"] = value
+        elif name == "id" or name not in values:
             parts = value.filter(lambda part: len(part.casefold()) <= 100)
-            operators.update(dict.fromkeys(("$startsWith", "$endsWith", "$contains"), parts))
+            operators.update(
+                dict.fromkeys(("$startsWith", "$begins", "$endsWith", "$contains"), parts)
+            )
         one = st.fixed_dictionaries({}, optional=operators).filter(bool)
         conditions.append(
             st.fixed_dictionaries({name: one | one.map(lambda inner: {"$not": inner}) | value})

@@ -6,6 +6,7 @@ NULLs sort: a missing value has a form of its own, and that sorts first.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,8 @@ NO_TEXT: Final = ""
 LONGEST_KEY: Final = 100
 _WHOLE_DIGITS: Final = 16
 _PLACES: Final = 9
+#: Begin and end of an element: one mark for both would find an empty text between two others.
+_MARKS: Final = re.compile("[\x1e\x1f]")
 _BELOW_ALL: Final = "-"
 _ABOVE_ALL: Final = ":"  # after the digits
 
@@ -74,7 +77,7 @@ def texts_key(values: Iterable[str]) -> str:
 
 def element_key(value: str) -> str:
     """The part of a ``texts_key`` that is there if, and only if, the list has this text."""
-    return f"\x1f{storable(value).replace(chr(0x1F), chr(0xFFFD))}\x1f"
+    return f"\x1e{_MARKS.sub(chr(0xFFFD), storable(value))}\x1f"
 
 
 def prefix_range(prefix: str) -> tuple[str, str]:
