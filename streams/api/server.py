@@ -22,6 +22,7 @@ from streams.adapters.ports import free_port
 from streams.adapters.topics import SOURCE
 from streams.api.app import create_app
 from streams.api.consuming import Consuming
+from streams.api.deletions import Deletions
 from streams.api.freshness import Freshness
 from streams.api.metrics import ApiMetrics
 from streams.api.model import Model
@@ -94,7 +95,8 @@ async def _serve(settings: Settings) -> int:
     consuming = Consuming(settings, Model(writing, metrics), require_tables(writing), metrics)
     freshness = Freshness(reading, source=settings.topic(SOURCE))
     readiness = _Readiness(freshness, metrics)
-    services = Services(settings, reading, freshness, metrics)
+    deletions = Deletions(settings, freshness)
+    services = Services(settings, reading, freshness, metrics, deletions)
     is_draining = False
 
     def why_not_ready() -> str:
@@ -127,6 +129,7 @@ async def _serve(settings: Settings) -> int:
         loop.call_soon_threadsafe(failed.set)
 
     consuming.start(on_end)
+    deletions.start()
     serving = asyncio.create_task(server.serve())
     watching = asyncio.create_task(readiness.watch())
     ends = [asyncio.create_task(event.wait()) for event in (stop, failed)]
@@ -147,6 +150,7 @@ async def _serve(settings: Settings) -> int:
     server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server
     with suppress(TimeoutError, RuntimeError):
         await asyncio.wait_for(serving, _DRAIN_SECONDS)
+    await loop.run_in_executor(None, deletions.stop)
     await reading.dispose()
     writing.dispose()
     log.info("api_stopped")
