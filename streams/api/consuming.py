@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
+from streams.adapters.database.failures import is_passing
 from streams.adapters.database.schema import plain
 from streams.adapters.errors import ClusterError
 from streams.adapters.kafka import client_config
@@ -176,7 +177,7 @@ class Consuming:
             try:
                 step()
             except SQLAlchemyError as error:
-                if self._stop.is_set() or not _is_passing(error):
+                if self._stop.is_set() or not is_passing(error):
                     raise
                 log.warning("database_away", reason=plain(error))
                 self._stop.wait(pause)
@@ -232,12 +233,6 @@ def _record(place: Place, message: Message) -> Record:
         message.value(),
         headers,
         message.timestamp()[1],
-    )
-
-
-def _is_passing(error: SQLAlchemyError) -> bool:
-    return isinstance(error, OperationalError) or (
-        isinstance(error, DBAPIError) and error.connection_invalidated
     )
 
 

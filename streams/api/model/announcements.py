@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import orjson
@@ -26,7 +26,7 @@ class _Announcement(msgspec.Struct, gc=False):
 
     event_id: str
     type: str
-    revision: int
+    revision: Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
     source_event_id: str
     abandoned_checkout_id: str
     occurred_at: datetime

@@ -10,20 +10,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import SQLAlchemyError
 
 from streams.adapters.database.columns import instant_key
+from streams.adapters.database.failures import is_about_values
 from streams.adapters.errors import InvalidMessage
 from streams.adapters.source import read_source_event
 from streams.adapters.topics import CONVERSION, EVENTS, SOURCE
 from streams.api.model.announcements import announcement_row, apply_announcements
 from streams.api.model.checkouts import apply_events
-from streams.api.model.positions import (
-    PositionMovedError,
-    begin_positions,
-    move_position,
-    read_positions,
-)
+from streams.api.model.positions import begin_positions, move_position, read_positions
 from streams.api.model.rates import apply_rates, forget_rates, read_rates
 
 if TYPE_CHECKING:
@@ -34,8 +30,6 @@ if TYPE_CHECKING:
     from streams.api.metrics import ApiMetrics
     from streams.api.model.records import Place, Record
     from streams.domain.events import SourceEvent
-
-__all__ = ["Model", "PositionMovedError"]
 
 log = structlog.get_logger(__name__)
 
@@ -79,10 +73,10 @@ class Model:
         """
         try:
             self._apply(records, complete or {})
-        except (DataError, IntegrityError):
-            if len(records) < 2:  # noqa: PLR2004  # nothing to take apart
-                if not records:
-                    raise
+        except SQLAlchemyError as error:
+            if not (records and is_about_values(error)):
+                raise
+            if len(records) == 1:
                 self._skip(records[0])
                 return
             # one of them does not fit the database: find it, and let the others pass
