@@ -104,6 +104,26 @@ class Settings(BaseSettings):
     )
     api_host: str = Field("127.0.0.1", description="Address the API listens on.")
     api_port: int = Field(8081, ge=0, le=65535, description="Port of the API; 0: free.")
+    api_tokens_file: Path | None = Field(
+        None,
+        description="JSON list of the tokens that may ask (docs/api.md); read again when it "
+        "changes.",
+    )
+    api_tokens: SecretStr | None = Field(
+        None, description="The same list itself, beside that of the file."
+    )
+    api_secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Seals cursors and short-lived tokens; the same in all processes behind one "
+        "address. Unset: a random one, and a restart makes the old ones void.",
+    )
+    api_requests_per_minute: int = Field(
+        6_000, ge=1, description="Requests a minute of one token, in each process."
+    )
+    api_time_zone: str = Field(
+        "UTC", description="Time zone of the days in get-analytics, as in Europe/Berlin."
+    )
     rates_kept: timedelta = Field(
         timedelta(days=400), description="How long the history of the rates is kept, as in '400d'."
     )

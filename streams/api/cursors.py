@@ -19,10 +19,8 @@ class Cursors:
         self._seal = Seal(secret, purpose=f"cursor {kind}")
         self._kind = kind
 
-    def write(self, question: Question, position: Position | None, *, caller: str) -> str | None:
-        """The cursor of a position; None of none."""
-        if position is None:
-            return None
+    def write(self, question: Question, position: Position, *, caller: str) -> str:
+        """The cursor of a position."""
         content = orjson.dumps(
             [
                 question.source,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import Depends, Request
 
 from streams.api.callers import Caller
 from streams.api.services import Services
-
-if TYPE_CHECKING:
-    from streams.api.access.guard import Guard
 
 
 def services_of(request: Request) -> Services:
@@ -25,8 +22,7 @@ async def admitted(request: Request) -> Caller:
     Raises:
         ApiError: 401, 403 or 429.
     """
-    guard: Guard = request.app.state.guard
-    return await guard.admit(request)
+    return await services_of(request).guard.admit(request)
 
 
 Parts = Annotated[Services, Depends(services_of)]

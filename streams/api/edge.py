@@ -6,6 +6,7 @@ Invariant: nothing is read without bound, and every answer says up to when it is
 from __future__ import annotations
 
 import time
+import uuid
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from streams.api.services import Services
 
 AS_OF_HEADER: Final = b"x-checkout-recovery-as-of"
+REQUEST_ID_HEADER: Final = b"x-wix-request-id"
 LARGEST_BODY: Final = 256 << 10
 LONGEST_QUERY: Final = 8 << 10
 _WAIT_SECONDS: Final = 2.0
@@ -129,7 +131,8 @@ class _Answer:
         self._send = send
         self.status = 500
         self.has_started = False
-        self.headers: list[tuple[bytes, bytes]] = list(_HEADERS)
+        request_id = str(uuid.uuid4()).encode()
+        self.headers: list[tuple[bytes, bytes]] = [*_HEADERS, (REQUEST_ID_HEADER, request_id)]
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

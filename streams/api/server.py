@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import secrets
 import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,7 @@ from streams.adapters.database.schema import require_tables
 from streams.adapters.health import serve_health
 from streams.adapters.ports import free_port
 from streams.adapters.topics import SOURCE
+from streams.api.access.guard import Guard
 from streams.api.app import create_app
 from streams.api.consuming import Consuming
 from streams.api.deletions import Deletions
@@ -95,8 +97,10 @@ async def _serve(settings: Settings) -> int:
     consuming = Consuming(settings, Model(writing, metrics), require_tables(writing), metrics)
     freshness = Freshness(reading, source=settings.topic(SOURCE))
     readiness = _Readiness(freshness, metrics)
+    secret = _secret(settings)
+    guard = Guard(settings, reading, secret=secret)
     deletions = Deletions(settings, freshness)
-    services = Services(settings, reading, freshness, metrics, deletions)
+    services = Services(settings, reading, freshness, metrics, guard, secret, deletions)
     is_draining = False
 
     def why_not_ready() -> str:
@@ -155,6 +159,13 @@ async def _serve(settings: Settings) -> int:
     writing.dispose()
     log.info("api_stopped")
     return code
+
+
+def _secret(settings: Settings) -> bytes:
+    if settings.api_secret is not None:
+        return settings.api_secret.get_secret_value().encode()
+    log.warning("no_api_secret", consequence="cursors and access tokens end with this process")
+    return secrets.token_bytes(32)
 
 
 def _why_ended(

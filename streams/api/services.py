@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from streams.api.access.guard import Guard
     from streams.api.deletions import Deletions
     from streams.api.freshness import Freshness
     from streams.api.metrics import ApiMetrics
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts of one process."""
+    """The parts of one process. ``secret`` seals cursors."""
 
     settings: Settings
     engine: AsyncEngine
     freshness: Freshness
     metrics: ApiMetrics
+    guard: Guard
+    secret: bytes
     deletions: Deletions
