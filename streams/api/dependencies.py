@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
+from fastapi.security import APIKeyHeader
 
-from streams.api.callers import Caller
+from streams.api.access.guard import require
+from streams.api.callers import Caller, Scope
 from streams.api.services import Services
+
+_SCHEME: Final = APIKeyHeader(
+    name="Authorization", auto_error=False, description="A token, with or without 'Bearer'."
+)
 
 
 def services_of(request: Request) -> Services:
@@ -16,14 +22,28 @@ def services_of(request: Request) -> Services:
     return services
 
 
-async def admitted(request: Request) -> Caller:
-    """Who asks.
+async def reader(request: Request, _token: Annotated[str | None, Depends(_SCHEME)]) -> Caller:
+    """Who asks, and may read.
 
     Raises:
         ApiError: 401, 403 or 429.
     """
-    return await services_of(request).guard.admit(request)
+    caller = await services_of(request).guard.admit(request)
+    require(caller, Scope.READ)
+    return caller
+
+
+async def deleter(request: Request, _token: Annotated[str | None, Depends(_SCHEME)]) -> Caller:
+    """Who asks, and may delete.
+
+    Raises:
+        ApiError: 401, 403 or 429.
+    """
+    caller = await services_of(request).guard.admit(request)
+    require(caller, Scope.DELETE)
+    return caller
 
 
 Parts = Annotated[Services, Depends(services_of)]
-Admitted = Annotated[Caller, Depends(admitted)]
+Reader = Annotated[Caller, Depends(reader)]
+Deleter = Annotated[Caller, Depends(deleter)]

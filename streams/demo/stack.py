@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
 import tempfile
 import time
@@ -23,6 +24,8 @@ from streams.adapters.database.engines import writing_engine
 from streams.adapters.database.schema import migrate
 from streams.adapters.errors import ClusterError
 from streams.adapters.topics import apply_topics
+from streams.api.access.token_list import EVERY_SITE, hash_of, new_token
+from streams.api.callers import Scope
 from streams.config import PREFIX, load_settings
 from streams.demo.children import Child, stop_all
 from streams.demo.kafka import EmbeddedKafka
@@ -81,6 +84,8 @@ class Stack:
     bootstrap_servers: str = ""
     ingress_url: str = ""
     api_url: str = ""
+    #: Every site and every scope; another one each time.
+    api_token: str = field(default_factory=new_token)
     _kafka: EmbeddedKafka | None = None
     _directory: Path = Path()
     _cleanup: ExitStack = field(default_factory=ExitStack)
@@ -120,7 +125,7 @@ class Stack:
             {
                 "ingress_url": self.ingress_url,
                 "api_url": self.api_url,
-                "api_token": None,
+                "api_token": self.api_token,
                 "bootstrap_servers": self.bootstrap_servers,
                 "pids": self.pids,
             }
@@ -192,6 +197,8 @@ class Stack:
             ["api"],
             {
                 "API_PORT": str(port),
+                "API_SECRET": secrets.token_hex(32),
+                "API_TOKENS": _token_list(self.api_token),
                 "DATABASE_URL": database_url,
                 "SESSION_TIMEOUT_MS": "10000",
             },
@@ -241,6 +248,12 @@ class Stack:
 
     def _public_keys(self) -> tuple[Path, ...]:
         return tuple(path.resolve() for path in self.options.wix_public_keys)
+
+
+def _token_list(token: str) -> str:
+    scopes = [scope.value for scope in Scope]
+    listed = {"name": "up", "sha256": hash_of(token), "sites": [EVERY_SITE], "scopes": scopes}
+    return json.dumps({"tokens": [listed]})
 
 
 def _is_ready(url: str) -> bool:
