@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 
 from streams.api.edge import Edge
 from streams.api.errors import add_error_handlers
-from streams.api.wix import wix_router
+from streams.api.routes import rates, wix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,5 +45,7 @@ def create_app(services: Services, why_not_ready: Callable[[], str]) -> Edge:
         status = {"status": "not ready", "reason": reason} if reason else {"status": "ready"}
         return JSONResponse(status, 503 if reason else 200)
 
-    app.include_router(wix_router(services))
+    app.state.services = services
+    for router in (wix.router, rates.router):
+        app.include_router(router)
     return Edge(app, services)

@@ -1,16 +1,16 @@
 """What an endpoint may ask for: the process's parts, and the caller that was let in."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.security import APIKeyHeader
 
 from streams.api.callers import Caller
 from streams.api.services import Services
 
-if TYPE_CHECKING:
-    from streams.api.access.guard import Guard
+_TOKEN = APIKeyHeader(
+    name="Authorization", auto_error=False, description="A token, with or without 'Bearer'."
+)
 
 
 def services_of(request: Request) -> Services:
@@ -19,15 +19,18 @@ def services_of(request: Request) -> Services:
     return services
 
 
-async def admitted(request: Request) -> Caller:
-    """Who asks.
+Parts = Annotated[Services, Depends(services_of)]
+
+
+async def admitted(
+    request: Request, services: Parts, _: Annotated[str | None, Depends(_TOKEN)]
+) -> Caller:
+    """Who asks; every token that is valid may read what is not personal.
 
     Raises:
         ApiError: 401, 403 or 429.
     """
-    guard: Guard = request.app.state.guard
-    return await guard.admit(request)
+    return await services.guard.admit(request)
 
 
-Parts = Annotated[Services, Depends(services_of)]
 Admitted = Annotated[Caller, Depends(admitted)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
 import tempfile
 import time
@@ -23,6 +24,8 @@ from streams.adapters.database.engines import writing_engine
 from streams.adapters.database.schema import migrate
 from streams.adapters.errors import ClusterError
 from streams.adapters.topics import apply_topics
+from streams.api.access.token_list import EVERY_SITE, hash_of, new_token
+from streams.api.callers import Scope
 from streams.config import PREFIX, load_settings
 from streams.demo.children import Child, stop_all
 from streams.demo.kafka import EmbeddedKafka
@@ -81,6 +84,7 @@ class Stack:
     bootstrap_servers: str = ""
     ingress_url: str = ""
     api_url: str = ""
+    api_token: str = ""
     _kafka: EmbeddedKafka | None = None
     _directory: Path = Path()
     _cleanup: ExitStack = field(default_factory=ExitStack)
@@ -120,7 +124,7 @@ class Stack:
             {
                 "ingress_url": self.ingress_url,
                 "api_url": self.api_url,
-                "api_token": None,
+                "api_token": self.api_token,
                 "bootstrap_servers": self.bootstrap_servers,
                 "pids": self.pids,
             }
@@ -187,11 +191,16 @@ class Stack:
         engine.dispose()
         port = self.options.api_port or free_port()
         self.api_url = f"http://{HOST}:{port}"
+        self.api_token = new_token()
+        scopes = [scope.value for scope in Scope]
+        token = {"name": "local", "sha256": hash_of(self.api_token), "scopes": scopes}
         self._add(
             "api",
             ["api"],
             {
                 "API_PORT": str(port),
+                "API_TOKENS": json.dumps({"tokens": [{**token, "sites": [EVERY_SITE]}]}),
+                "API_SECRET": secrets.token_urlsafe(32),
                 "DATABASE_URL": database_url,
                 "SESSION_TIMEOUT_MS": "10000",
             },
