@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 
 from streams.api.edge import Edge
 from streams.api.errors import add_error_handlers
-from streams.api.routes import rates, wix
+from streams.api.routes import deletion, rates, timeline, wix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +46,6 @@ def create_app(services: Services, why_not_ready: Callable[[], str]) -> Edge:
         return JSONResponse(status, 503 if reason else 200)
 
     app.state.services = services
-    for router in (wix.router, rates.router):
+    for router in (wix.router, deletion.router, rates.router, timeline.router):
         app.include_router(router)
     return Edge(app, services)

@@ -25,6 +25,7 @@ from streams.api.access.guard import Guard
 from streams.api.app import create_app
 from streams.api.consuming import Consuming
 from streams.api.cursors import Cursors
+from streams.api.deletions import Deletions
 from streams.api.freshness import Freshness
 from streams.api.metrics import ApiMetrics
 from streams.api.model import Model
@@ -98,6 +99,7 @@ async def _serve(settings: Settings) -> int:
     freshness = Freshness(reading, source=settings.topic(SOURCE))
     readiness = _Readiness(freshness, metrics)
     secret = _secret(settings)
+    deletions = Deletions(settings, freshness)
     services = Services(
         settings,
         reading,
@@ -106,6 +108,7 @@ async def _serve(settings: Settings) -> int:
         guard=Guard(settings, reading, secret=secret),
         queries=Cursors(secret, kind="query"),
         searches=Cursors(secret, kind="search"),
+        deletions=deletions,
     )
     is_draining = False
 
@@ -139,6 +142,7 @@ async def _serve(settings: Settings) -> int:
         loop.call_soon_threadsafe(failed.set)
 
     consuming.start(on_end)
+    deletions.start()
     serving = asyncio.create_task(server.serve())
     watching = asyncio.create_task(readiness.watch())
     ends = [asyncio.create_task(event.wait()) for event in (stop, failed)]
@@ -159,6 +163,7 @@ async def _serve(settings: Settings) -> int:
     server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server
     with suppress(TimeoutError, RuntimeError):
         await asyncio.wait_for(serving, _DRAIN_SECONDS)
+    await loop.run_in_executor(None, deletions.stop)
     await reading.dispose()
     writing.dispose()
     log.info("api_stopped")

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from streams.api.access.guard import Guard
     from streams.api.cursors import Cursors
+    from streams.api.deletions import Deletions
     from streams.api.freshness import Freshness
     from streams.api.metrics import ApiMetrics
     from streams.config import Settings
@@ -26,3 +27,4 @@ class Services:
     guard: Guard
     queries: Cursors
     searches: Cursors
+    deletions: Deletions
