@@ -9,8 +9,7 @@ from starlette.responses import JSONResponse
 
 from streams.api.edge import Edge
 from streams.api.errors import add_error_handlers
-from streams.api.routes import deletion, rates, timeline
-from streams.api.wix import wix_router
+from streams.api.routes import deletion, rates, timeline, wix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +33,6 @@ def create_app(services: Services, why_not_ready: Callable[[], str]) -> Edge:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.services = services
     add_error_handlers(app)
 
     @app.get("/healthz", include_in_schema=False)
@@ -47,7 +45,7 @@ def create_app(services: Services, why_not_ready: Callable[[], str]) -> Edge:
         status = {"status": "not ready", "reason": reason} if reason else {"status": "ready"}
         return JSONResponse(status, 503 if reason else 200)
 
-    app.include_router(wix_router(services))
-    for router in (deletion.router, rates.router, timeline.router):
+    app.state.services = services
+    for router in (wix.router, deletion.router, rates.router, timeline.router):
         app.include_router(router)
     return Edge(app, services)

@@ -24,6 +24,7 @@ from streams.adapters.topics import SOURCE
 from streams.api.access.guard import Guard
 from streams.api.app import create_app
 from streams.api.consuming import Consuming
+from streams.api.cursors import Cursors
 from streams.api.deletions import Deletions
 from streams.api.freshness import Freshness
 from streams.api.metrics import ApiMetrics
@@ -98,9 +99,17 @@ async def _serve(settings: Settings) -> int:
     freshness = Freshness(reading, source=settings.topic(SOURCE))
     readiness = _Readiness(freshness, metrics)
     secret = _secret(settings)
-    guard = Guard(settings, reading, secret=secret)
     deletions = Deletions(settings, freshness)
-    services = Services(settings, reading, freshness, metrics, guard, secret, deletions)
+    services = Services(
+        settings,
+        reading,
+        freshness,
+        metrics,
+        guard=Guard(settings, reading, secret=secret),
+        queries=Cursors(secret, kind="query"),
+        searches=Cursors(secret, kind="search"),
+        deletions=deletions,
+    )
     is_draining = False
 
     def why_not_ready() -> str:

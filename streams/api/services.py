@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from streams.api.access.guard import Guard
+    from streams.api.cursors import Cursors
     from streams.api.deletions import Deletions
     from streams.api.freshness import Freshness
     from streams.api.metrics import ApiMetrics
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts of one process. ``secret`` seals cursors."""
+    """The parts of one process."""
 
     settings: Settings
     engine: AsyncEngine
     freshness: Freshness
     metrics: ApiMetrics
     guard: Guard
-    secret: bytes
+    queries: Cursors
+    searches: Cursors
     deletions: Deletions

@@ -46,7 +46,7 @@ class Guard:
         self._engine = engine
 
     async def admit(self, request: Request) -> Caller:
-        """The caller of a request that may read.
+        """The caller of a request.
 
         Raises:
             ApiError: 401 without a valid token, 403 where it does not reach, 429 over its limit.

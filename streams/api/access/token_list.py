@@ -60,9 +60,8 @@ class Token(BaseModel):
 
     @property
     def granted(self) -> frozenset[Scope]:
-        """What may be done; who reads people reads everything else too."""
-        scopes = {Scope(scope) for scope in self.scopes}
-        return frozenset(scopes | {Scope.READ} if Scope.READ_PERSONAL in scopes else scopes)
+        """What may be done; every token may read what is not personal."""
+        return frozenset({Scope.READ, *(Scope(scope) for scope in self.scopes)})
 
 
 class _TokenList(BaseModel):
