@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse
 
+from streams.api.docs import docs_page
 from streams.api.edge import Edge
 from streams.api.errors import add_error_handlers
 from streams.api.routes import deletion, rates, timeline, wix
@@ -45,7 +46,21 @@ def create_app(services: Services, why_not_ready: Callable[[], str]) -> Edge:
         status = {"status": "not ready", "reason": reason} if reason else {"status": "ready"}
         return JSONResponse(status, 503 if reason else 200)
 
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        return HTMLResponse(docs_page(app.openapi()))
+
     app.state.services = services
     for router in (wix.router, deletion.router, rates.router, timeline.router):
         app.include_router(router)
+    _tell_the_truth_of_errors(app.openapi())
     return Edge(app, services)
+
+
+def _tell_the_truth_of_errors(document: dict[str, Any]) -> None:
+    """FastAPI writes 422 of its own; ours is 400, in Wix's shape."""
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            operation["responses"].pop("422", None)
+    for name in ("HTTPValidationError", "ValidationError"):
+        document.get("components", {}).get("schemas", {}).pop(name, None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import secrets
 import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -20,18 +19,14 @@ from streams.adapters.database.engines import reading_engine, writing_engine
 from streams.adapters.database.schema import require_tables
 from streams.adapters.health import serve_health
 from streams.adapters.ports import free_port
-from streams.adapters.topics import SOURCE
-from streams.api.access.guard import Guard
 from streams.api.app import create_app
 from streams.api.consuming import Consuming
-from streams.api.cursors import Cursors
-from streams.api.deletions import Deletions
-from streams.api.freshness import Freshness
 from streams.api.metrics import ApiMetrics
 from streams.api.model import Model
-from streams.api.services import Services
+from streams.api.services import make_services
 
 if TYPE_CHECKING:
+    from streams.api.freshness import Freshness
     from streams.config import Settings
 
 log = structlog.get_logger(__name__)
@@ -96,20 +91,8 @@ async def _serve(settings: Settings) -> int:
     writing, reading = writing_engine(url), reading_engine(url)
     metrics = ApiMetrics()
     consuming = Consuming(settings, Model(writing, metrics), require_tables(writing), metrics)
-    freshness = Freshness(reading, source=settings.topic(SOURCE))
-    readiness = _Readiness(freshness, metrics)
-    secret = _secret(settings)
-    deletions = Deletions(settings, freshness)
-    services = Services(
-        settings,
-        reading,
-        freshness,
-        metrics,
-        guard=Guard(settings, reading, secret=secret),
-        queries=Cursors(secret, kind="query"),
-        searches=Cursors(secret, kind="search"),
-        deletions=deletions,
-    )
+    services = make_services(settings, reading, metrics)
+    readiness = _Readiness(services.freshness, metrics)
     is_draining = False
 
     def why_not_ready() -> str:
@@ -142,7 +125,7 @@ async def _serve(settings: Settings) -> int:
         loop.call_soon_threadsafe(failed.set)
 
     consuming.start(on_end)
-    deletions.start()
+    services.deletions.start()
     serving = asyncio.create_task(server.serve())
     watching = asyncio.create_task(readiness.watch())
     ends = [asyncio.create_task(event.wait()) for event in (stop, failed)]
@@ -163,18 +146,11 @@ async def _serve(settings: Settings) -> int:
     server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server
     with suppress(TimeoutError, RuntimeError):
         await asyncio.wait_for(serving, _DRAIN_SECONDS)
-    await loop.run_in_executor(None, deletions.stop)
+    await loop.run_in_executor(None, services.deletions.stop)
     await reading.dispose()
     writing.dispose()
     log.info("api_stopped")
     return code
-
-
-def _secret(settings: Settings) -> bytes:
-    if settings.api_secret is not None:
-        return settings.api_secret.get_secret_value().encode()
-    log.warning("no_api_secret", consequence="cursors and access tokens end with this process")
-    return secrets.token_bytes(32)
 
 
 def _why_ended(
