@@ -2,7 +2,9 @@
 
 Where to read on is in the database and nowhere else: the consumer group only says which process
 reads which partitions. Its name has the database's id, so processes that share a database share the
-work, and each other database gets all of it.
+work, and each other database gets all of it. A file of SQLite's has one process, which reads all
+partitions and needs no group: it goes on at once after a crash, where a group would wait for the
+session of the dead member to end.
 """
 
 from __future__ import annotations
@@ -39,6 +41,10 @@ _POLL_SECONDS: Final = 0.1
 _FRESH_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _FORGET_EVERY_SECONDS: Final = 3600.0
+
+
+class TopicReplacedError(Exception):
+    """A topic is shorter than the model: it was deleted and made again."""
 
 
 class Consuming:
@@ -88,12 +94,16 @@ class Consuming:
             }
         )
         try:
-            consumer.subscribe(
-                list(self._names),
-                on_assign=self._on_assign,
-                on_revoke=self._on_revoke,
-                on_lost=self._on_revoke,
-            )
+            if self._model.is_shared:
+                consumer.subscribe(
+                    list(self._names),
+                    on_assign=self._on_assign,
+                    on_revoke=self._on_revoke,
+                    on_lost=self._on_revoke,
+                )
+            else:
+                self._until_done(self._assign_all)
+                self._resume(consumer)
             self._consume(consumer)
         except Exception as error:  # noqa: BLE001  # the top of a thread: the process ends with it
             self.failure = error
@@ -114,6 +124,9 @@ class Consuming:
                 forget_at = time.monotonic() + _FORGET_EVERY_SECONDS
                 self._until_done(self._forget)
 
+    def _assign_all(self) -> None:
+        self._assigned = self._ends.places()
+
     def _forget(self) -> None:
         self._model.forget_rates(before=datetime.now(UTC) - self._settings.rates_kept)
 
@@ -126,7 +139,7 @@ class Consuming:
             place = Place(self._names[message.topic() or ""], message.partition() or 0)
             error = message.error()
             if error is None:
-                record = _record(place, message)
+                record = record_of(place, message)
                 records.append(record)
                 self._reached[place] = record.offset + 1
             elif error.code() == _EOF:
@@ -171,7 +184,7 @@ class Consuming:
             self._metrics.batch_seconds.observe(time.perf_counter() - begun)
 
     def _until_done(self, step: Callable[[], object]) -> None:
-        """Do it again while the database is away; what it refuses for another reason is raised."""
+        """Do it again while the database or Kafka is away; what is refused otherwise is raised."""
         pause = 0.1
         while True:
             try:
@@ -180,10 +193,14 @@ class Consuming:
                 if self._stop.is_set() or not is_passing(error):
                     raise
                 log.warning("database_away", reason=plain(error))
-                self._stop.wait(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            except ClusterError as error:
+                if self._stop.is_set():
+                    raise
+                log.warning("kafka_away", reason=str(error))
             else:
                 return
+            self._stop.wait(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._assigned = [Place(self._names[item.topic], item.partition) for item in partitions]
@@ -198,7 +215,7 @@ class Consuming:
         """Read on from where the database is; what was read ahead is dropped."""
         begun: dict[Place, int] = {}
         self._until_done(lambda: begun.update(self._model.begin(self._assigned)))
-        self._check(begun)
+        self._until_done(lambda: self._check(begun))
         self._reached = dict(begun)
         self._fresh.clear()
         consumer.assign(
@@ -214,7 +231,7 @@ class Consuming:
         for place, offset in begun.items():
             where = {"topic": place.topic, "partition": place.partition, "position": offset}
             if offset > ends[place]:
-                raise ClusterError(
+                raise TopicReplacedError(
                     f"{place.topic}, partition {place.partition}: the read model is at offset "
                     f"{offset}, the topic ends at {ends[place]}. It was deleted and made again: "
                     "run `checkout-recovery api --rebuild`"
@@ -224,7 +241,8 @@ class Consuming:
                 self._metrics.lost.labels(place.topic).inc(beginnings[place] - offset)
 
 
-def _record(place: Place, message: Message) -> Record:
+def record_of(place: Place, message: Message) -> Record:
+    """A message of Kafka's as the model takes it."""
     headers: list[tuple[str, bytes | None]] = message.headers() or []  # type: ignore[assignment]  # a list, when read
     return Record(
         place,

@@ -57,23 +57,27 @@ class Deletions:
     def __init__(self, settings: Settings, freshness: Freshness) -> None:
         self._topic = settings.topic(SOURCE)
         self._freshness = freshness
-        self._producer = Producer(
-            {
-                **producer_config(settings),
-                "message.timeout.ms": int(_DELIVERY_SECONDS * 1000),
-                "linger.ms": 5,
-            }
-        )
+        self._settings = settings
+        self._producer: Producer | None = None
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._poll, name="deletions", daemon=True)
 
     def start(self) -> None:
         """Begin to hear from Kafka."""
-        self._thread.start()
+        self._producer = Producer(
+            {
+                **producer_config(self._settings),
+                "message.timeout.ms": int(_DELIVERY_SECONDS * 1000),
+                "linger.ms": 5,
+                "log_level": 2,  # a caller hears of what fails
+            }
+        )
+        poll = threading.Thread(target=self._poll, args=(self._producer,), daemon=True)
+        poll.start()
 
     def stop(self) -> None:
         """Wait a little for what is under way."""
-        self._producer.flush(_FLUSH_SECONDS)
+        if self._producer is not None:
+            self._producer.flush(_FLUSH_SECONDS)
         self._stop.set()
 
     async def delete(self, deletions: Sequence[Deletion], *, by: str) -> list[bool]:
@@ -113,6 +117,8 @@ class Deletions:
             origin=Origin.OPERATOR,
             received_at=datetime.now(UTC),
         )
+        if self._producer is None:
+            raise DeletionError("not started")
         try:
             self._producer.produce(
                 self._topic,
@@ -126,9 +132,9 @@ class Deletions:
             raise DeletionError("Kafka takes no more now") from error
         return await published
 
-    def _poll(self) -> None:
+    def _poll(self, producer: Producer) -> None:
         while not self._stop.is_set():
-            self._producer.poll(_POLL_SECONDS)
+            producer.poll(_POLL_SECONDS)
 
 
 def deletion_event(deletion: Deletion, *, by: str, at: datetime) -> Webhook:

@@ -10,22 +10,40 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from confluent_kafka import KafkaError, Message, Producer
+from sqlalchemy import select
+
 from streams.adapters.database.engines import reading_engine, writing_engine
 from streams.adapters.database.schema import migrate
+from streams.adapters.database.tables import (
+    ANNOUNCEMENTS,
+    CHECKOUTS,
+    RATES,
+    RATES_HISTORY,
+    RECEIVED_EVENTS,
+    SITES,
+)
+from streams.adapters.kafka import producer_config
+from streams.adapters.topics import SOURCE
 from streams.api.access.token_list import hash_of
 from streams.api.app import create_app
+from streams.api.consuming import record_of
 from streams.api.metrics import ApiMetrics
+from streams.api.model import TOPICS, Model, Place
 from streams.api.services import make_services
 from streams.config import load_settings
 from streams.demo.kafka.broker import free_port
-from tests.support.services import Process, environment, status, wait_until
+from tests.support.services import Process, environment, read_all, status, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from starlette.types import ASGIApp, Message
+    from sqlalchemy import Engine
+    from starlette.types import ASGIApp
+    from starlette.types import Message as Sent
 
+    from streams.api.model import Record
     from streams.config import Settings
 
 #: Of every scope and site.
@@ -104,13 +122,13 @@ class Asked:
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 80),
         }
-        sent: list[Message] = []
+        sent: list[Sent] = []
         left = [{"type": "http.request", "body": body, "more_body": False}]
 
-        async def receive() -> Message:
+        async def receive() -> Sent:
             return left.pop() if left else {"type": "http.disconnect"}
 
-        async def send(message: Message) -> None:
+        async def send(message: Sent) -> None:
             sent.append(message)
 
         await self.app(scope, receive, send)
@@ -169,3 +187,55 @@ def fetch(url: str, *, method: str = "GET", body: bytes | None = None, **headers
 
 def _lower(headers: Any) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
+
+
+def produce(settings: Settings, records: Iterable[Record]) -> dict[str, str]:
+    """Put records onto the source topic as the ingress does; the last position of each key."""
+    producer = Producer(producer_config(settings))
+    last: dict[str, str] = {}
+
+    def delivered(error: KafkaError | None, message: Message) -> None:
+        assert error is None
+        last[(message.key() or b"").decode()] = (
+            f"{message.topic()}-{message.partition()}-{message.offset()}"
+        )
+
+    for record in records:
+        producer.produce(
+            settings.topic(SOURCE),
+            record.value,
+            record.key,
+            timestamp=record.timestamp_ms,
+            headers=list(record.headers),
+            on_delivery=delivered,
+        )
+        producer.poll(0)
+    assert producer.flush(30) == 0
+    return last
+
+
+def recomputed(settings: Settings, url: str) -> dict[str, list[dict[str, Any]]]:
+    """The tables as they are if the topics are read once, from the beginning, into an empty one."""
+    engine = writing_engine(url)
+    migrate(engine)
+    model = Model(engine, ApiMetrics())
+    for topic in TOPICS:
+        records = [
+            record_of(Place(topic, message.partition() or 0), message)
+            for message in read_all(settings, topic)
+        ]
+        model.begin(sorted({record.place for record in records}))
+        model.apply(records)
+    found = contents(engine)
+    engine.dispose()
+    return found
+
+
+def contents(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+    """All rows of what is made of the topics; positions are told apart, they may pass markers."""
+    found = {}
+    with engine.connect() as connection:
+        for table in (CHECKOUTS, RECEIVED_EVENTS, ANNOUNCEMENTS, SITES, RATES, RATES_HISTORY):
+            rows = connection.execute(select(table).order_by(*table.primary_key.columns))
+            found[table.name] = [dict(row) for row in rows.mappings()]
+    return found

@@ -51,6 +51,11 @@ class Model:
         self._metrics = metrics
         self._positions: dict[Place, int] = {}
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may write the same tables."""
+        return self._engine.dialect.name != "sqlite"
+
     def begin(self, places: Iterable[Place]) -> dict[Place, int]:
         """Where to read these partitions from; those never read begin at 0."""
         with self._engine.begin() as connection:
