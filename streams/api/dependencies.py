@@ -1,14 +1,17 @@
 """What an endpoint may ask for: the process's parts, and the caller that was let in."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader
 
-from streams.api.callers import Caller
+from streams.api.access.guard import require
+from streams.api.callers import Caller, Scope
 from streams.api.services import Services
 
-_TOKEN = APIKeyHeader(
+_SCHEME: Final = APIKeyHeader(
     name="Authorization", auto_error=False, description="A token, with or without 'Bearer'."
 )
 
@@ -19,18 +22,28 @@ def services_of(request: Request) -> Services:
     return services
 
 
-Parts = Annotated[Services, Depends(services_of)]
-
-
-async def admitted(
-    request: Request, services: Parts, _: Annotated[str | None, Depends(_TOKEN)]
-) -> Caller:
-    """Who asks; every token that is valid may read what is not personal.
+async def reader(request: Request, _token: Annotated[str | None, Depends(_SCHEME)]) -> Caller:
+    """Who asks, and may read.
 
     Raises:
         ApiError: 401, 403 or 429.
     """
-    return await services.guard.admit(request)
+    caller = await services_of(request).guard.admit(request)
+    require(caller, Scope.READ)
+    return caller
 
 
-Admitted = Annotated[Caller, Depends(admitted)]
+async def deleter(request: Request, _token: Annotated[str | None, Depends(_SCHEME)]) -> Caller:
+    """Who asks, and may delete.
+
+    Raises:
+        ApiError: 401, 403 or 429.
+    """
+    caller = await services_of(request).guard.admit(request)
+    require(caller, Scope.DELETE)
+    return caller
+
+
+Parts = Annotated[Services, Depends(services_of)]
+Reader = Annotated[Caller, Depends(reader)]
+Deleter = Annotated[Caller, Depends(deleter)]

@@ -163,14 +163,20 @@ def body_of(schema: Schema) -> Schema:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-def answers(schema: Schema, *errors: int) -> dict[int | str, dict[str, Any]]:
-    """``responses`` of an endpoint: this JSON, or one of these errors."""
-    known: dict[int | str, dict[str, Any]] = {
-        200: {"description": "OK", "content": {"application/json": {"schema": schema}}}
+def answers(schema: Schema, *more: int) -> dict[int | str, dict[str, Any]]:
+    """``responses`` of an endpoint: this JSON, or an error, also one of these."""
+    return {
+        200: {"description": "OK", "content": {"application/json": {"schema": schema}}},
+        **errors(*more),
     }
-    for status in sorted({*errors, 400, 401, 403, 413, 429, 503}):
-        known[status] = {
+
+
+def errors(*more: int) -> dict[int | str, dict[str, Any]]:
+    """``responses`` of every endpoint's errors, and these."""
+    return {
+        status: {
             "description": "An error, as Wix shapes it.",
             "content": {"application/json": {"schema": ERROR}},
         }
-    return known
+        for status in sorted({*more, 400, 401, 403, 413, 429, 503})
+    }

@@ -120,7 +120,7 @@ def _demonstrate(
 ) -> int:
     settings = stack.settings
     view.tell(f"webhooks:  POST {stack.ingress_url}")
-    view.tell(f"API:       {stack.api_url}")
+    view.tell(f"API:       {stack.api_url}/docs, token {stack.api_token}")
     view.tell(f"subscribe: {stack.bootstrap_servers}, topic {topics.EVENTS} (read_committed)")
     reader = FiguresReader(settings)
     reader.start()
@@ -225,6 +225,7 @@ def _welcome(stack: Stack) -> str:
             "Ready. Ctrl-C stops everything.",
             f"  webhooks   POST {stack.ingress_url}",
             f"  API        {stack.api_url} (docs at {stack.api_url}/docs)",
+            f"  token      {stack.api_token}",
             f"  Kafka      {stack.bootstrap_servers}",
             f"  subscribe  {topics.EVENTS} (isolation.level=read_committed)",
             f"  processes  {json.dumps(stack.pids)}",

@@ -84,7 +84,8 @@ class Stack:
     bootstrap_servers: str = ""
     ingress_url: str = ""
     api_url: str = ""
-    api_token: str = ""
+    #: Every site and every scope; another one each time.
+    api_token: str = field(default_factory=new_token)
     _kafka: EmbeddedKafka | None = None
     _directory: Path = Path()
     _cleanup: ExitStack = field(default_factory=ExitStack)
@@ -191,16 +192,13 @@ class Stack:
         engine.dispose()
         port = self.options.api_port or free_port()
         self.api_url = f"http://{HOST}:{port}"
-        self.api_token = new_token()
-        scopes = [scope.value for scope in Scope]
-        token = {"name": "local", "sha256": hash_of(self.api_token), "scopes": scopes}
         self._add(
             "api",
             ["api"],
             {
                 "API_PORT": str(port),
-                "API_TOKENS": json.dumps({"tokens": [{**token, "sites": [EVERY_SITE]}]}),
-                "API_SECRET": secrets.token_urlsafe(32),
+                "API_SECRET": secrets.token_hex(32),
+                "API_TOKENS": _token_list(self.api_token),
                 "DATABASE_URL": database_url,
                 "SESSION_TIMEOUT_MS": "10000",
             },
@@ -250,6 +248,12 @@ class Stack:
 
     def _public_keys(self) -> tuple[Path, ...]:
         return tuple(path.resolve() for path in self.options.wix_public_keys)
+
+
+def _token_list(token: str) -> str:
+    scopes = [scope.value for scope in Scope]
+    listed = {"name": "up", "sha256": hash_of(token), "sites": [EVERY_SITE], "scopes": scopes}
+    return json.dumps({"tokens": [listed]})
 
 
 def _is_ready(url: str) -> bool:

@@ -5,77 +5,72 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 import orjson
-from fastapi import APIRouter, Body, Path
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Path, Request
 from sqlalchemy import select
 from starlette.responses import Response
 
 from streams.adapters.database.tables import CHECKOUTS
-from streams.api.callers import Caller, Scope
+from streams.api import wire
+from streams.api.callers import Caller
 from streams.api.deletions import Deletion
-from streams.api.dependencies import Admitted, Parts
+from streams.api.dependencies import Deleter, Parts
 from streams.api.errors import ApiError
 from streams.api.query.violations import InvalidRequestError, Violation, refuse
 from streams.api.services import Services
 
-router: Final = APIRouter(tags=["Wix: abandoned checkouts"])
+router: Final = APIRouter(tags=["Wix"])
 
 _MOST: Final = 100
 _LONGEST_ID: Final = 512
 
 
-class Nothing(BaseModel):
-    """An empty object."""
+_BODY: Final = wire.object_of(
+    {"abandonedCheckoutIds": wire.list_of(wire.TEXT, minItems=1, maxItems=_MOST)},
+    required=("abandonedCheckoutIds",),
+)
+_ITEM: Final = wire.object_of(
+    {
+        "id": wire.TEXT,
+        "originalIndex": wire.NUMBER,
+        "success": {"type": "boolean"},
+        "error": wire.object_of(
+            {"code": wire.TEXT, "description": wire.TEXT}, required=("code", "description")
+        ),
+    },
+    required=("id", "originalIndex", "success"),
+)
+_RESULT: Final = wire.object_of(
+    {
+        "results": wire.list_of(wire.object_of({"itemMetadata": _ITEM})),
+        "bulkActionMetadata": wire.object_of(
+            {
+                "totalSuccesses": wire.NUMBER,
+                "totalFailures": wire.NUMBER,
+                "undetailedFailures": wire.NUMBER,
+            }
+        ),
+    },
+    required=("results", "bulkActionMetadata"),
+)
 
 
-class ItemError(BaseModel):
-    """Why one could not be deleted."""
-
-    code: str = Field(description="NOT_FOUND or UNAVAILABLE.")
-    description: str = Field(description="In words.")
-
-
-class ItemMetadata(BaseModel):
-    """What became of one id."""
-
-    id: str = Field(description="As it was given.")
-    originalIndex: int = Field(description="Its place in the request.")  # noqa: N815  # Wix's name
-    success: bool = Field(description="It is deleted.")
-    error: ItemError | None = Field(None, description="Why it is not.")
-
-
-class ItemResult(BaseModel):
-    """One of the results."""
-
-    itemMetadata: ItemMetadata  # noqa: N815  # Wix's name
-
-
-class BulkMetadata(BaseModel):
-    """How many."""
-
-    totalSuccesses: int = Field(description="Deleted.")  # noqa: N815  # Wix's name
-    totalFailures: int = Field(description="Not deleted.")  # noqa: N815  # Wix's name
-    undetailedFailures: int = Field(description="Always 0: all are told.")  # noqa: N815  # Wix's name
-
-
-class BulkResult(BaseModel):
-    """What became of each."""
-
-    results: list[ItemResult]
-    bulkActionMetadata: BulkMetadata  # noqa: N815  # Wix's name
-
-
-@router.delete("/ecom/v1/abandoned-checkout/{checkout_id}", response_model=Nothing)
+@router.delete(
+    "/ecom/v1/abandoned-checkout/{abandoned_checkout_id}",
+    summary="Delete Abandoned Checkout",
+    responses=wire.answers(wire.object_of({}), 404),
+)
 async def delete_checkout(
-    checkout_id: Annotated[str, Path(description="Abandoned checkout id.", max_length=512)],
-    caller: Admitted,
+    abandoned_checkout_id: Annotated[
+        str, Path(description="Abandoned checkout GUID.", max_length=64)
+    ],
+    caller: Deleter,
     services: Parts,
 ) -> Response:
     """Delete a checkout everywhere but at Wix. Answers when our own answers are without it."""
-    _require_delete(caller)
+    checkout_id = wire.read_guid(abandoned_checkout_id, at="abandonedCheckoutId")
     found = await _find(services, caller, [checkout_id])
-    if checkout_id.lower() not in found:
-        raise ApiError(404, "NOT_FOUND", "no such checkout")
+    if not found:
+        raise ApiError(404, "NOT_FOUND", f"abandoned checkout {checkout_id} was not found")
     [is_done] = await services.deletions.delete(list(found.values()), by=caller.name)
     if not is_done:
         raise ApiError(
@@ -87,18 +82,15 @@ async def delete_checkout(
     return Response(b"{}", media_type="application/json")
 
 
-@router.post("/ecom/v1/bulk/abandoned-checkout/delete", response_model=BulkResult)
-async def delete_checkouts(
-    body: Annotated[
-        dict[str, Any],
-        Body(examples=[{"abandonedCheckoutIds": ["0a1b2c3d-1111-4111-8111-111111111111"]}]),
-    ],
-    caller: Admitted,
-    services: Parts,
-) -> Response:
+@router.post(
+    "/ecom/v1/bulk/abandoned-checkout/delete",
+    summary="Bulk Delete Abandoned Checkouts",
+    openapi_extra=wire.body_of(_BODY),
+    responses=wire.answers(_RESULT),
+)
+async def delete_checkouts(request: Request, caller: Deleter, services: Parts) -> Response:
     """Delete up to 100 checkouts everywhere but at Wix."""
-    _require_delete(caller)
-    ids = _ids(body)
+    ids = _ids(await wire.read_json(request))
     found = await _find(services, caller, ids)
     done = dict(
         zip(
@@ -128,14 +120,9 @@ async def delete_checkouts(
     return Response(orjson.dumps(answer), media_type="application/json")
 
 
-def _require_delete(caller: Caller) -> None:
-    if not caller.may(Scope.DELETE):
-        raise ApiError(403, "PERMISSION_DENIED", "the token needs the scope delete")
-
-
-def _ids(body: dict[str, Any]) -> list[str]:
+def _ids(body: object) -> list[str]:
     field = "abandonedCheckoutIds"
-    ids = body.get(field)
+    ids = body.get(field) if isinstance(body, dict) else None
     if not isinstance(ids, list) or not ids:
         raise refuse(field, "must be a list of ids", "REQUIRED_FIELD")
     if len(ids) > _MOST:

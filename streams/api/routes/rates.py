@@ -17,8 +17,9 @@ from schemas.conversion import ConversionV1
 from streams.adapters.conversion import format_duration
 from streams.adapters.database.tables import RATES, RATES_HISTORY, SITES
 from streams.adapters.instants import read_instant
+from streams.api import wire
 from streams.api.callers import Caller
-from streams.api.dependencies import Admitted, Parts
+from streams.api.dependencies import Parts, Reader
 from streams.api.errors import ApiError
 from streams.api.model.rates import hour_of
 from streams.api.numbers import Numbers, as_csv, numbers_of
@@ -123,13 +124,14 @@ AsFormat = Annotated[Format | None, Query(alias="format", description="JSON unle
 Accept = Annotated[str, Header(include_in_schema=False)]
 _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {_CSV: {"schema": {"type": "string"}}}},
+    **wire.errors(404),
 }
 
 
 @router.get("/v1/sites/{site}/conversion", response_model=ConversionV1, responses=_ANSWERS)
 async def newest_rates(
     site: Site,
-    caller: Admitted,
+    caller: Reader,
     services: Parts,
     window: Annotated[str | None, Query(description="This one only.", max_length=8)] = None,
     form: AsFormat = None,
@@ -153,7 +155,7 @@ async def newest_rates(
 @router.get("/v1/sites/{site}/conversion/history", response_model=History, responses=_ANSWERS)
 async def rates_over_time(
     site: Site,
-    caller: Admitted,
+    caller: Reader,
     services: Parts,
     granularity: Annotated[Granularity, Query(description="Periods.")] = Granularity.DAY,
     tz: Annotated[
@@ -213,7 +215,7 @@ async def rates_over_time(
 
 @router.get("/v1/conversion", response_model=Sites, responses=_ANSWERS)
 async def all_sites(
-    caller: Admitted,
+    caller: Reader,
     services: Parts,
     window: Window = "7d",
     sort: Annotated[Order, Query(description="By what, '-' before it: downwards.")] = Order.SITE,

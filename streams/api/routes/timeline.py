@@ -15,7 +15,8 @@ from streams.adapters.database.columns import NO_INSTANT, instant_of
 from streams.adapters.database.tables import ANNOUNCEMENTS, CHECKOUTS, RECEIVED_EVENTS
 from streams.adapters.instants import format_instant
 from streams.adapters.topics import EVENTS, SOURCE
-from streams.api.dependencies import Admitted, Parts
+from streams.api import wire
+from streams.api.dependencies import Parts, Reader
 from streams.api.errors import ApiError
 
 router: Final = APIRouter(tags=["Checkouts"])
@@ -79,10 +80,12 @@ class Timeline(BaseModel):
     )
 
 
-@router.get("/v1/checkouts/{checkout_id}/timeline", response_model=Timeline)
+@router.get(
+    "/v1/checkouts/{checkout_id}/timeline", response_model=Timeline, responses=wire.errors(404)
+)
 async def timeline(
     checkout_id: Annotated[str, Path(description="Abandoned checkout id.", max_length=512)],
-    caller: Admitted,
+    caller: Reader,
     services: Parts,
 ) -> Response:
     """All events that we received for a checkout, what each changed, and what we announced when.

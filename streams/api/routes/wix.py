@@ -12,7 +12,7 @@ from streams.api.access.short_lived import LIFETIME_SECONDS
 from streams.api.analytics import METRICS, analyse, read_analytics
 from streams.api.callers import Caller
 from streams.api.cursors import Cursors
-from streams.api.dependencies import Admitted, Parts
+from streams.api.dependencies import Parts, Reader
 from streams.api.errors import ApiError
 from streams.api.lookup import Found, find_checkout, find_page
 from streams.api.query.fields import STATUSES
@@ -41,7 +41,7 @@ router: Final = APIRouter(tags=["Wix"])
         object_of({"abandonedCheckout": wire.ENTITY}, required=("abandonedCheckout",)), 404
     ),
 )
-async def get(abandoned_checkout_id: CheckoutId, caller: Admitted, services: Parts) -> Response:
+async def get(abandoned_checkout_id: CheckoutId, caller: Reader, services: Parts) -> Response:
     """One abandoned checkout, as the caller may see it."""
     checkout_id = wire.read_guid(abandoned_checkout_id, at="abandonedCheckoutId")
     entity = await find_checkout(services.engine, caller, checkout_id)
@@ -65,7 +65,7 @@ async def get(abandoned_checkout_id: CheckoutId, caller: Admitted, services: Par
         )
     ),
 )
-async def query(request: Request, caller: Admitted, services: Parts) -> Response:
+async def query(request: Request, caller: Reader, services: Parts) -> Response:
     """A page of the abandoned checkouts that a filter asks for, in an order."""
     asked = read_query(await wire.read_json(request))
     found, metadata = await _page(services, caller, asked, services.queries)
@@ -90,7 +90,7 @@ async def query(request: Request, caller: Admitted, services: Parts) -> Response
         )
     ),
 )
-async def search(request: Request, caller: Admitted, services: Parts) -> Response:
+async def search(request: Request, caller: Reader, services: Parts) -> Response:
     """A page of the abandoned checkouts with words in name or e-mail."""
     asked = read_search(await wire.read_json(request))
     found, metadata = await _page(services, caller, asked, services.searches)
@@ -129,7 +129,7 @@ async def search(request: Request, caller: Admitted, services: Parts) -> Respons
         )
     ),
 )
-async def get_analytics(request: Request, caller: Admitted, services: Parts) -> Response:
+async def get_analytics(request: Request, caller: Reader, services: Parts) -> Response:
     """What was recoverable and what was recovered, of the checkouts of some days.
 
     Counted are the checkouts that were created on those days and are not deleted: recovered
