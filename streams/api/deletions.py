@@ -57,18 +57,17 @@ class Deletions:
     def __init__(self, settings: Settings, freshness: Freshness) -> None:
         self._topic = settings.topic(SOURCE)
         self._freshness = freshness
-        self._producer = Producer(
-            {
-                **producer_config(settings),
-                "message.timeout.ms": int(_DELIVERY_SECONDS * 1000),
-                "linger.ms": 5,
-            }
-        )
+        self._config = {
+            **producer_config(settings),
+            "message.timeout.ms": int(_DELIVERY_SECONDS * 1000),
+            "linger.ms": 5,
+        }
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="deletions", daemon=True)
 
     def start(self) -> None:
         """Begin to hear from Kafka."""
+        self._producer = Producer(self._config)
         self._thread.start()
 
     def stop(self) -> None:

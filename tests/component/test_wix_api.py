@@ -23,7 +23,6 @@ from tests.support.databases import PostgreSQL, sqlite_database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 TOKENS = tokens(
     ("all", ["*"], EVERYTHING),
@@ -33,10 +32,16 @@ TOKENS = tokens(
 )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def api(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Api]:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    if request.param == "sqlite":
+        return sqlite_database(tmp_path_factory.mktemp("api"))
     server: PostgreSQL = request.getfixturevalue("postgres")
-    url = sqlite_database(tmp_path) if request.param == "sqlite" else server.new_database()
+    return server.new_database()
+
+
+@pytest.fixture
+async def api(url: str) -> AsyncIterator[Api]:
     async with running_api(url, TOKENS) as running:
         yield running
 

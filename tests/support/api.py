@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from sqlalchemy import insert
+from sqlalchemy import delete, insert
 
 from streams.adapters.database.engines import reading_engine, writing_engine
 from streams.adapters.database.schema import migrate
@@ -119,9 +119,11 @@ class Api:
 
 @asynccontextmanager
 async def running_api(url: str, token_list: str, **settings: Any) -> AsyncIterator[Api]:
-    """The API over an empty database."""
+    """The API over a database that is empty, or is emptied."""
     engine = writing_engine(url)
     migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(delete(CHECKOUTS))
     engine.dispose()
     given = load_settings(
         **{
