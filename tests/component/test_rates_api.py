@@ -24,7 +24,7 @@ from streams.api.metrics import ApiMetrics
 from streams.api.model import Complete, Model, Place
 from streams.api.periods import Granularity, beginning
 from streams.demo.simulator.platform import Options, Platform, past
-from tests.support.api import Asked, listed
+from tests.support.api_process import Asked, listed
 from tests.support.builders import CHECKOUT, SITE, T0, at
 from tests.support.databases import sqlite_database
 from tests.support.records import of_whole, story

@@ -22,7 +22,7 @@ from streams.adapters.database.tables import RECEIVED_EVENTS
 from streams.adapters.instants import read_instant
 from streams.adapters.topics import SOURCE, apply_topics
 from streams.demo.kafka.broker import free_port
-from tests.support.api import (
+from tests.support.api_process import (
     api,
     api_environment,
     contents,

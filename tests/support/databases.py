@@ -40,6 +40,10 @@ def postgresql() -> Iterator[PostgreSQL]:
         folder = Path(tempfile.mkdtemp(prefix="pg-"))
         server = get_server(folder, cleanup_mode="stop")
     try:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            # what a test writes need not outlive the machine
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield PostgreSQL(server.get_uri())
     finally:
         server.cleanup()
