@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, Message, Producer
@@ -190,7 +191,11 @@ def _lower(headers: Any) -> dict[str, str]:
 
 
 def produce(settings: Settings, records: Iterable[Record]) -> dict[str, str]:
-    """Put records onto the source topic as the ingress does; the last position of each key."""
+    """Put records onto the source topic as the ingress does; the last position of each key.
+
+    Their time is now: Kafka drops what is older than the topic keeps.
+    """
+    now = int(datetime.now(UTC).timestamp() * 1000)
     producer = Producer(producer_config(settings))
     last: dict[str, str] = {}
 
@@ -205,7 +210,7 @@ def produce(settings: Settings, records: Iterable[Record]) -> dict[str, str]:
             settings.topic(SOURCE),
             record.value,
             record.key,
-            timestamp=record.timestamp_ms,
+            timestamp=now,
             headers=list(record.headers),
             on_delivery=delivered,
         )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _SQLITE_WAIT_SECONDS: Final = 10.0
 _READERS: Final = 16
 _POOL_WAIT_SECONDS: Final = 5.0
+_STATEMENT_MS: Final = 5_000
 
 
 def database_url(text: str) -> URL:
@@ -58,13 +59,13 @@ def writing_engine(text: str) -> Engine:
     if url.get_backend_name() == "sqlite":
         _make_folder(url)
         engine = create_engine(url, connect_args={"timeout": _SQLITE_WAIT_SECONDS})
-        _prepare_sqlite(engine, "BEGIN IMMEDIATE")
+        _prepare_sqlite(engine, "BEGIN IMMEDIATE", "PRAGMA journal_mode=WAL")
         return engine
     return create_engine(url, pool_size=2, max_overflow=2, pool_pre_ping=True)
 
 
 def reading_engine(text: str) -> AsyncEngine:
-    """For the answers of the API; what it reads is committed.
+    """For the answers of the API: reads what is committed, can't write, gives up what takes long.
 
     Raises:
         ConfigurationError: the URL can't be used, or the folder of the file can't be made.
@@ -77,16 +78,23 @@ def reading_engine(text: str) -> AsyncEngine:
             connect_args={"timeout": _SQLITE_WAIT_SECONDS},
             pool_size=4,
             max_overflow=4,
+            pool_timeout=_POOL_WAIT_SECONDS,
         )
-        _prepare_sqlite(engine.sync_engine, "BEGIN")
+        _prepare_sqlite(engine.sync_engine, "BEGIN", "PRAGMA query_only=ON")
         return engine
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=_READERS,
         max_overflow=_READERS,
         pool_pre_ping=True,
         pool_timeout=_POOL_WAIT_SECONDS,
     )
+    _on_connect(
+        engine.sync_engine,
+        "SET default_transaction_read_only = on",
+        f"SET statement_timeout = {_STATEMENT_MS}",
+    )
+    return engine
 
 
 def _make_folder(url: URL) -> None:
@@ -97,20 +105,27 @@ def _make_folder(url: URL) -> None:
         raise ConfigurationError(f"the database's folder {folder}: {error.strerror}") from None
 
 
-def _prepare_sqlite(engine: Engine, begin: str) -> None:
+def _prepare_sqlite(engine: Engine, begin: str, pragma: str) -> None:
     """Transactions begin when we say so: the driver's own way leaves DDL and reads outside.
 
     One that will write takes its lock at once, or a reader that became a writer could be refused.
     """
+    _on_connect(engine, pragma, "PRAGMA synchronous=NORMAL")
 
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _record: object) -> None:  # noqa: ANN401  # either driver's
         connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=NORMAL")
-        cursor.close()
 
     @event.listens_for(engine, "begin")
     def began(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
+
+
+def _on_connect(engine: Engine, *statements: str) -> None:
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _record: object) -> None:  # noqa: ANN401  # any driver's
+        cursor = connection.cursor()
+        for statement in statements:
+            cursor.execute(statement)
+        cursor.close()
+        connection.commit()
