@@ -21,6 +21,7 @@ from streams.domain.privacy import erase
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import Select
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from streams.api.callers import Caller
@@ -81,6 +82,18 @@ async def find_page(  # what a page depends on
         return Found([_shown(row[0], caller, projection) for row in rows], around)
 
 
+def page_query(
+    question: Question, condition: ColumnElement[bool], position: Position | None
+) -> Select[Any]:
+    """Entities from a position on, in the direction of reading, each with its anchor."""
+    is_backward = position is not None and position.is_backward
+    sort = reverse(question.sort) if is_backward else question.sort
+    query = select(CHECKOUTS.c.entity, *sort_columns(sort)).where(condition)
+    if position is not None:
+        query = query.where(beyond(position, sort))
+    return ordered(query, sort)
+
+
 async def _rows(
     connection: AsyncConnection,
     question: Question,
@@ -102,11 +115,8 @@ async def _around(
 ) -> tuple[Sequence[Any], Neighbours]:
     """A page beyond a position, and where its neighbours begin; one more is looked for."""
     is_backward = position is not None and position.is_backward
-    sort = reverse(question.sort) if is_backward else question.sort
-    query = select(CHECKOUTS.c.entity, *sort_columns(sort)).where(condition)
-    if position is not None:
-        query = query.where(beyond(position, sort))
-    found = (await connection.execute(ordered(query, sort).limit(limit + 1))).all()
+    query = page_query(question, condition, position).limit(limit + 1)
+    found = (await connection.execute(query)).all()
     rows = found[:limit][::-1] if is_backward else found[:limit]
     anchors = [tuple(row[1:]) for row in rows]
     return rows, neighbours(anchors, position=position, has_more=len(found) > limit)

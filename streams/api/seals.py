@@ -36,7 +36,7 @@ class Seal:
         """The content as URL-safe text, bound to the caller."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = nonce + self._cipher.encrypt(nonce, content, caller.encode())
-        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        return _encoded(sealed)
 
     def open(self, text: str, *, caller: str) -> bytes:
         """The content that was sealed.
@@ -46,12 +46,17 @@ class Seal:
         """
         try:
             sealed = base64.b64decode(_padded(text), altchars=b"-_", validate=True)
-            if len(sealed) < _NONCE_BYTES + _TAG_BYTES:
+            # unused bits of the last letter would let one seal be written in several ways
+            if len(sealed) < _NONCE_BYTES + _TAG_BYTES or _encoded(sealed) != text:
                 raise BrokenSealError
             nonce, content = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
             return self._cipher.decrypt(nonce, content, caller.encode())
         except (InvalidTag, binascii.Error, UnicodeEncodeError):
             raise BrokenSealError from None
+
+
+def _encoded(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
 
 def _padded(text: str) -> bytes:

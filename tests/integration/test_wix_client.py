@@ -112,7 +112,7 @@ def said(up: dict[str, Any], shop: Shop) -> dict[str, Any]:
     given = {
         "api": up["api_url"],
         "token": up["api_token"],
-        "app": "local",
+        "app": str(uuid.uuid4()),
         "site": shop.site,
         "known": shop.ids[7],
         "unknown": str(uuid.uuid4()),

@@ -69,27 +69,19 @@ class Guard:
         address = "unknown" if request.client is None else request.client.host
         self._limit(f"address {address}", _PER_ADDRESS)
 
-    async def access_token(
-        self, client_id: str, client_secret: str, instance_id: str | None
-    ) -> str:
-        """A short-lived token, for one site if it is named.
+    async def access_token(self, secret: str, instance_id: str | None) -> str:
+        """A short-lived token for a lasting one, for one site if it is named.
 
         Raises:
-            ApiError: 401, the credentials are wrong; 403, the site is not theirs.
+            ApiError: 401, there is no such token; 403, the site is not its own.
         """
+        token = self._tokens.find(secret)
+        if token is None:
+            raise ApiError(401, "INVALID_CLIENT", "client_secret must be a valid token")
         site = instance_id.lower() if instance_id else None
-        try:
-            made = self._short_lived.make(
-                client_id, client_secret, site=site, now=datetime.now(UTC)
-            )
-        except PermissionError:
-            raise ApiError(
-                401, "INVALID_CLIENT", "client_id and client_secret are not those of a token"
-            ) from None
-        token = self._tokens.named(client_id)
-        if site is not None and token is not None:
+        if site is not None:
             await self._narrowed(Caller(token.name, token.visible_sites, token.granted), site)
-        return made
+        return self._short_lived.make(token, site=site, now=datetime.now(UTC))
 
     def _grant(self, header: str) -> Grant:
         kind, _, rest = header.partition(" ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -35,15 +34,8 @@ class ShortLived:
         self._seal = Seal(secret, purpose="access token")
         self._tokens = tokens
 
-    def make(self, client_id: str, client_secret: str, *, site: str | None, now: datetime) -> str:
-        """An access token for the holder of a lasting one, whose name is the client id.
-
-        Raises:
-            PermissionError: the secret is not that of this client.
-        """
-        token = self._tokens.find(client_secret)
-        if token is None or not hmac.compare_digest(token.name.encode(), client_id.encode()):
-            raise PermissionError
+    def make(self, token: Token, *, site: str | None, now: datetime) -> str:
+        """An access token for the holder of a lasting one."""
         content = orjson.dumps(
             [token.name, token.sha256, site, int(now.timestamp()) + LIFETIME_SECONDS]
         )

@@ -66,14 +66,17 @@ class Tokens:
         """The token of that name."""
         return next((token for token in self._current() if token.name == name), None)
 
+    def look_again(self) -> None:
+        """Read the file again if it has changed."""
+        self._looked_at = time.monotonic()
+        state = _state(self._file)
+        if state != self._state:
+            self._state = state
+            self._reload()
+
     def _current(self) -> tuple[Token, ...]:
-        now = time.monotonic()
-        if self._file is not None and now - self._looked_at > _LOOK_SECONDS:
-            self._looked_at = now
-            state = _state(self._file)
-            if state != self._state:
-                self._state = state
-                self._reload()
+        if self._file is not None and time.monotonic() - self._looked_at > _LOOK_SECONDS:
+            self.look_again()
         return self._known
 
     def _reload(self) -> None:

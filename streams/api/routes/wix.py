@@ -192,8 +192,8 @@ async def redirect_to_checkout(
 async def token(request: Request, services: Parts) -> Response:
     """A token of an hour for a lasting one, for the site `instance_id` if it is named."""
     services.guard.limit_address(request)
-    client_id, secret, site = _credentials(await wire.read_json(request))
-    made = await services.guard.access_token(client_id, secret, site)
+    secret, site = _credentials(await wire.read_json(request))
+    made = await services.guard.access_token(secret, site)
     return json_response(
         orjson.dumps({"access_token": made, "token_type": "Bearer", "expires_in": LIFETIME_SECONDS})
     )
@@ -255,7 +255,8 @@ def _metadata(
     }
 
 
-def _credentials(body: object) -> tuple[str, str, str | None]:
+def _credentials(body: object) -> tuple[str, str | None]:
+    """The secret, which is a token of ours, and the site; the client's id may stay Wix's."""
     if not isinstance(body, dict):
         raise refuse("body", "must be a JSON object", "FORMAT")
     if body.get("grant_type") != "client_credentials":
@@ -266,4 +267,4 @@ def _credentials(body: object) -> tuple[str, str, str | None]:
     site = body.get("instance_id")
     if site is not None and not isinstance(site, str):
         raise refuse("instance_id", "must be a string", "FORMAT")
-    return body["client_id"], body["client_secret"], site
+    return body["client_secret"], site
