@@ -60,8 +60,9 @@ class Token(BaseModel):
 
     @property
     def granted(self) -> frozenset[Scope]:
-        """What may be done; every token may read what is not personal."""
-        return frozenset({Scope.READ, *(Scope(scope) for scope in self.scopes)})
+        """What may be done; who may read people may read everything else too."""
+        scopes = {Scope(scope) for scope in self.scopes}
+        return frozenset(scopes | {Scope.READ} if Scope.READ_PERSONAL in scopes else scopes)
 
 
 class _TokenList(BaseModel):
