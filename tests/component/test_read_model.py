@@ -23,9 +23,9 @@ from streams.adapters.database.tables import (
     SITES,
 )
 from streams.adapters.errors import DatabaseError
-from streams.adapters.topics import SOURCE
+from streams.adapters.topics import CONVERSION, EVENTS, SOURCE
 from streams.api.metrics import ApiMetrics
-from streams.api.model import Complete, Model, Place, PositionMovedError
+from streams.api.model import Complete, Model, Place, PositionMovedError, Record
 from streams.api.model.positions import reset_positions
 from streams.demo.simulator.platform import Options, Platform, past
 from tests.support.builders import CHECKOUT, OTHER_SITE, T0, at, entity
@@ -223,18 +223,26 @@ def test_a_checkout_belongs_to_the_site_of_its_lowest_version(engine: Engine) ->
 def test_an_unreadable_record_is_left_out_and_the_others_pass(engine: Engine) -> None:
     metrics = ApiMetrics()
     model = Model(engine, metrics)
-    model.begin(PLACES)
+    others = [Place(EVENTS, 0), Place(CONVERSION, 0)]
+    model.begin([*PLACES, *others])
+    foreign = [Record(place, 0, b"k", b'{"type": "of.tomorrow"}', [], 0) for place in others]
     broken = source(4, "created", {"createdDate": "the day before yesterday"})
     no_json = source(5, "created")._replace(value=b"{")
-    model.apply([*story(), broken, no_json, source(6, "created", entity(id="b"), checkout="b")])
+    after = source(6, "created", entity(id="b"), checkout="b")
+    model.apply([*story(), broken, no_json, *foreign, after])
     assert len(rows(engine, CHECKOUTS)) == 2
     samples = {
-        sample.labels["reason"]: sample.value
+        (sample.labels["topic"], sample.labels["reason"]): sample.value
         for metric in metrics.unreadable.collect()
         for sample in metric.samples
         if sample.name.endswith("_total")
     }
-    assert samples == {"entity_unreadable": 1, "event_unreadable": 1}
+    assert samples == {
+        (SOURCE, "entity_unreadable"): 1,
+        (SOURCE, "event_unreadable"): 1,
+        (EVENTS, "of_another_release"): 1,
+        (CONVERSION, "of_another_release"): 1,
+    }
 
 
 def test_what_the_database_can_not_hold_is_left_out_and_the_others_pass(engine: Engine) -> None:

@@ -19,6 +19,8 @@ _SQLITE_WAIT_SECONDS: Final = 10.0
 _READERS: Final = 16
 _POOL_WAIT_SECONDS: Final = 5.0
 _STATEMENT_MS: Final = 5_000
+_IDLE_MS: Final = 5_000
+_LOCK_MS: Final = 15_000
 
 
 def database_url(text: str) -> URL:
@@ -61,7 +63,14 @@ def writing_engine(text: str) -> Engine:
         engine = create_engine(url, connect_args={"timeout": _SQLITE_WAIT_SECONDS})
         _prepare_sqlite(engine, "BEGIN IMMEDIATE", "PRAGMA journal_mode=WAL")
         return engine
-    return create_engine(url, pool_size=2, max_overflow=2, pool_pre_ping=True)
+    engine = create_engine(url, pool_size=2, max_overflow=2, pool_pre_ping=True)
+    # one that is paused within a transaction must not hold up those that take over from it
+    _on_connect(
+        engine,
+        f"SET idle_in_transaction_session_timeout = {_IDLE_MS}",
+        f"SET lock_timeout = {_LOCK_MS}",
+    )
+    return engine
 
 
 def reading_engine(text: str) -> AsyncEngine:

@@ -12,8 +12,9 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-#: Classes of SQLSTATE: connection, resources, operator's intervention, transaction rolled back.
-_PASSING: Final = ("08", "53", "57", "40")
+#: Classes of SQLSTATE: connection, invalid transaction state (paused for too long), transaction
+#: rolled back, resources, object in use (a lock), operator's intervention.
+_PASSING: Final = ("08", "25", "40", "53", "55", "57")
 #: A value, a rule of the tables, a limit of the program such as the size of an index entry.
 _VALUES: Final = ("22", "23", "54")
 

@@ -10,7 +10,7 @@ import orjson
 
 from streams.adapters.database.columns import instant_key, storable
 from streams.adapters.database.tables import ANNOUNCEMENTS
-from streams.adapters.errors import InvalidMessage
+from streams.api.model.records import UnreadableRecordError
 from streams.api.model.upserts import upsert
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ def announcement_row(record: Record) -> dict[str, Any]:
     """The row of one lifecycle event.
 
     Raises:
-        InvalidMessage: it is none.
+        UnreadableRecordError: it is none.
     """
     try:
         event = _read(record.value or b"")
     except (msgspec.DecodeError, ValueError, RecursionError):
-        raise InvalidMessage("event_unreadable") from None
+        raise UnreadableRecordError from None
     return {
         "event_id": storable(event.event_id),
         "abandoned_checkout_id": storable(event.abandoned_checkout_id),

@@ -21,6 +21,7 @@ from streams.api.model.announcements import announcement_row, apply_announcement
 from streams.api.model.checkouts import apply_events
 from streams.api.model.positions import begin_positions, move_position, read_positions
 from streams.api.model.rates import apply_rates, forget_rates, read_rates
+from streams.api.model.records import UnreadableRecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -158,6 +159,8 @@ class _Parsed:
                 self._read(record)
             except InvalidMessage as invalid:
                 on_unreadable(record, invalid.reason)
+            except UnreadableRecordError:
+                on_unreadable(record, "of_another_release")
 
     def _read(self, record: Record) -> None:
         if record.place.topic == SOURCE:

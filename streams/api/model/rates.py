@@ -13,8 +13,8 @@ from sqlalchemy import delete
 from schemas.conversion import ConversionV1, read_conversion
 from streams.adapters.database.columns import NO_TEXT, instant_key, storable
 from streams.adapters.database.tables import RATES, RATES_HISTORY, SITES
-from streams.adapters.errors import InvalidMessage
 from streams.adapters.instants import read_instant
+from streams.api.model.records import UnreadableRecordError
 from streams.api.model.upserts import upsert
 
 if TYPE_CHECKING:
@@ -57,12 +57,12 @@ def read_rates(record: Record) -> tuple[Record, ConversionV1]:
     """A record of the rates.
 
     Raises:
-        InvalidMessage: it is none.
+        UnreadableRecordError: it is none.
     """
     try:
         return record, read_conversion(record.value or b"")
     except (ValueError, RecursionError):
-        raise InvalidMessage("rates_unreadable") from None
+        raise UnreadableRecordError from None
 
 
 def apply_rates(connection: Connection, records: Sequence[tuple[Record, ConversionV1]]) -> None:

@@ -7,6 +7,10 @@ from typing import NamedTuple
 Headers = list[tuple[str, bytes | None]]
 
 
+class UnreadableRecordError(Exception):
+    """A record of our own topics that this release can't read, and so leaves out."""
+
+
 class Place(NamedTuple):
     """A partition of a topic; the topic's name is without the installation's prefix."""
 
