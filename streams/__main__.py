@@ -119,6 +119,30 @@ def api(
         raise typer.Exit(serve(settings))
 
 
+@app.command("new-token")
+def make_token(
+    name: Annotated[str, typer.Argument(help="Of whom it is, for logs and limits.")],
+    *,
+    site: Annotated[
+        list[str], typer.Option(help="Instance id or Wix site id; repeatable; '*': every site.")
+    ],
+    scope: Annotated[list[str], typer.Option(help="read, read:personal or delete; repeatable.")] = [
+        "read"
+    ],  # noqa: B006  # Typer copies it
+) -> None:
+    """Make a token for the API: on stderr to be seen once, its entry in the list on stdout."""
+    from streams.api.access import token_list  # noqa: PLC0415  # quick --help
+
+    token = token_list.new_token()
+    listed = {"name": name, "sha256": token_list.hash_of(token), "sites": site, "scopes": scope}
+    try:
+        token_list.read_token_list(json.dumps({"tokens": [listed]}))
+    except token_list.TokenListError as error:
+        raise ConfigurationError(f"no token was made: {error}") from None
+    typer.echo(token, err=True)
+    typer.echo(json.dumps(listed))
+
+
 @topics_app.command("apply")
 def topics_apply(
     *,
