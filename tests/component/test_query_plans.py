@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-ROWS = int(os.environ.get("CHECKOUT_RECOVERY_TEST_ROWS", "20000"))
+ROWS = int(os.environ.get("CHECKOUT_RECOVERY_TEST_ROWS", "6000"))
 SITES = [str(uuid.UUID(int=number)) for number in range(50)]
 #: An answer has 51 rows; so many may be looked at for it.
 MOST_ROWS = 2_000

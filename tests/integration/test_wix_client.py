@@ -38,7 +38,7 @@ class Shop:
         self._url = ingress_url
         self.site = str(uuid.uuid4())
         self.start = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=CHECKOUTS + 60)
-        self.ids = [str(uuid.uuid4()) for _ in range(CHECKOUTS + 100)]
+        self.ids = [str(uuid.uuid4()) for _ in range(CHECKOUTS + 3_000)]
 
     def created(self, number: int) -> datetime:
         return self.start + timedelta(seconds=number)
@@ -131,20 +131,40 @@ def said(up: dict[str, Any], shop: Shop) -> dict[str, Any]:
         text=True,
         env=environment(),
     )
-    arriving = threading.Thread(target=arrive, args=(shop, process), daemon=True)
+    said_aloud: list[str] = []
+    arriving = threading.Thread(target=arrive, args=(shop, process, said_aloud), daemon=True)
     arriving.start()
-    output, errors = process.communicate(json.dumps(given), timeout=120)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(given))
+    process.stdin.close()
+    output = process.stdout.read()
+    assert process.wait(60) == 0, said_aloud
     arriving.join(60)
-    assert process.returncode == 0, errors
     answers: dict[str, Any] = json.loads(output)
     return answers
 
 
-def arrive(shop: Shop, process: subprocess.Popen[str]) -> None:
-    for number in range(CHECKOUTS, CHECKOUTS + 100):
-        if process.poll() is not None:
-            return
-        shop.tell(number)
+def arrive(shop: Shop, process: subprocess.Popen[str], said_aloud: list[str]) -> None:
+    """Let new checkouts arrive while the client says that it pages."""
+    is_paging = threading.Event()
+
+    def tell() -> None:
+        for number in range(CHECKOUTS, len(shop.ids)):
+            if not is_paging.is_set():
+                return
+            shop.tell(number)
+
+    assert process.stderr is not None
+    for line in process.stderr:
+        said_aloud.append(line)
+        if line == "paging\n":
+            is_paging.set()
+            telling = threading.Thread(target=tell, daemon=True)
+            telling.start()
+        if line == "paged\n":
+            is_paging.clear()
+            telling.join(60)
 
 
 def total(up: dict[str, Any], site: str) -> int:

@@ -1,5 +1,5 @@
 // Wix's published client, unmodified: only the address that it calls is another.
-// Reads {api, token, site, known, unknown, app} on stdin, does what it is told to, prints JSON.
+// Reads what to ask for on stdin, prints what was answered; says on stderr while it pages.
 import { readFileSync } from "node:fs";
 import { ApiKeyStrategy, AppStrategy, createClient } from "@wix/sdk";
 import { abandonedCheckouts } from "@wix/ecom";
@@ -29,6 +29,12 @@ const attempt = async (action) => {
 const ids = (items) => items.map((item) => item._id);
 const query = () => byKey.queryAbandonedCheckouts();
 const found = async (builder) => ids((await builder.limit(100).find()).items);
+
+const newest = async () => (await query().limit(1).find()).items[0]._id;
+const arrival = async () => {
+  const before = await newest();
+  while ((await newest()) === before) await new Promise((resolve) => setTimeout(resolve, 20));
+};
 
 const steps = {
   known: () => byKey.getAbandonedCheckout(given.known),
@@ -84,13 +90,15 @@ const steps = {
     const forwards = [];
     let page = await query().limit(20).find();
     const cursors = [];
+    console.error("paging");
     for (;;) {
       forwards.push(ids(page.items));
       if (!page.hasNext()) break;
       cursors.push(page.cursors.next);
-      await new Promise((resolve) => setTimeout(resolve, 60));
+      if (forwards.length < 4) await arrival();
       page = await page.next();
     }
+    console.error("paged");
     const backwards = [ids(page.items)];
     while (page.hasPrev()) {
       page = await page.prev();
