@@ -54,10 +54,10 @@ def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
 
 
 def _insert_unnested(connection: Connection, table: Table, rows: Rows, on_conflict: str) -> None:
-    """One array for each column: several times as fast as a statement for each row."""
+    """One array for each column, in binary form: in text form psycopg escapes it in Python."""
     columns: Sequence[Column[Any]] = list(table.columns)
     names = ", ".join(f'"{column.name}"' for column in columns)
-    arrays = ", ".join(f"%s::{_type(column)}[]" for column in columns)
+    arrays = ", ".join(f"%b::{_type(column)}[]" for column in columns)
     connection.exec_driver_sql(
         f'INSERT INTO "{table.name}" ({names}) SELECT * FROM unnest({arrays}) '  # noqa: S608  # names of our own tables
         f"ON CONFLICT {on_conflict}",
