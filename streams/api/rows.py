@@ -39,10 +39,12 @@ _TEXTS: Final = (
 )
 
 
-def row_of(checkout_id: str, knowledge: Knowledge) -> dict[str, Any]:
-    """The row of a checkout."""
+def row_of(
+    checkout_id: str, knowledge: Knowledge, served: tuple[str, Json] | None = None
+) -> dict[str, Any]:
+    """The row of a checkout. ``served``: what ``served_entity`` says of it, if that is known."""
     raw = None if knowledge.content is None else knowledge.content.entity
-    text, entity = served_entity(checkout_id, knowledge)
+    text, entity = served_entity(checkout_id, knowledge) if served is None else served
     price = part(entity, "totalPrice")
     row: dict[str, Any] = {
         "abandoned_checkout_id": checkout_id,

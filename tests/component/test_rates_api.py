@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -24,16 +25,17 @@ from streams.api.metrics import ApiMetrics
 from streams.api.model import Complete, Model, Place
 from streams.api.periods import Granularity, beginning
 from streams.demo.simulator.platform import Options, Platform, past
-from tests.support.api_process import Asked, listed
+from tests.support.api import EVERYTHING, Api, running_api, token_of, tokens
 from tests.support.builders import CHECKOUT, SITE, T0, at
 from tests.support.databases import sqlite_database
 from tests.support.records import of_whole, story
 from tests.support.whole import Whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
 PLACES = [Place(SOURCE, partition) for partition in range(4)]
+AUTHORIZED = {"authorization": token_of("all")}
 AS_OF = "x-checkout-recovery-as-of"
 
 
@@ -56,8 +58,8 @@ class World:
         with self.engine.connect() as connection:
             found = connection.execute(select(SITES.c.instance_id).order_by(SITES.c.instance_id))
             self.sites: list[str] = list(found.scalars())
-        self.own = "crt_test-of-one-site"
-        self.asked = Asked(url, listed(self.own, sites=(self.sites[0],), scopes=("read",)))
+        self.url = url
+        self.tokens = tokens(("all", ["*"], EVERYTHING), ("one", [self.sites[0]], ["read"]))
 
     def newest(self, site: str) -> dict[str, Any]:
         """The last record of a site, as published."""
@@ -72,32 +74,39 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world = World(sqlite_database(tmp_path_factory.mktemp("world")))
     yield world
-    world.asked.close()
     world.engine.dispose()
+
+
+@pytest.fixture
+async def asked(world: World) -> AsyncIterator[Api]:
+    async with running_api(world.url, world.tokens, is_emptied=False) as running:
+        yield running
 
 
 def table(body: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(body.decode())))
 
 
-def test_the_newest_rates_of_a_site_are_the_record_as_it_was_published(world: World) -> None:
+async def test_the_newest_rates_of_a_site_are_the_record_as_it_was_published(
+    world: World, asked: Api
+) -> None:
     for site in world.sites:
-        reply = world.asked.get(f"/v1/sites/{site}/conversion")
-        assert (reply.status, reply.json) == (200, world.newest(site))
+        reply = await asked.get(f"/v1/sites/{site}/conversion")
+        assert (reply.status_code, reply.json()) == (200, world.newest(site))
 
 
-def test_a_site_is_found_by_wixs_own_id_too(world: World) -> None:
+async def test_a_site_is_found_by_wixs_own_id_too(world: World, asked: Api) -> None:
     record = world.newest(world.sites[0])
     assert record["site_id"]
-    reply = world.asked.get(f"/v1/sites/{record['site_id'].upper()}/conversion?window=24h")
-    assert reply.json == {**record, "windows": [record["windows"][1]]}
+    reply = await asked.get(f"/v1/sites/{record['site_id'].upper()}/conversion?window=24h")
+    assert reply.json() == {**record, "windows": [record["windows"][1]]}
 
 
-def test_rates_as_csv_have_a_row_for_each_window(world: World) -> None:
+async def test_rates_as_csv_have_a_row_for_each_window(world: World, asked: Api) -> None:
     record = world.newest(world.sites[0])
-    reply = world.asked.get(f"/v1/sites/{world.sites[0]}/conversion", accept="text/csv")
+    reply = await asked.get(f"/v1/sites/{world.sites[0]}/conversion", accept="text/csv")
     assert reply.headers["content-type"].startswith("text/csv")
-    rows = table(reply.body)
+    rows = table(reply.content)
     assert [row["window"] for row in rows] == ["1h", "24h", "7d", "30d"]
     assert [row["cohort_abandoned"] for row in rows] == [
         str(window["cohort"]["abandoned"]) for window in record["windows"]
@@ -107,11 +116,11 @@ def test_rates_as_csv_have_a_row_for_each_window(world: World) -> None:
 
 @pytest.mark.parametrize("granularity", ["hour", "day", "week"])
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata"])
-def test_the_history_has_the_last_numbers_of_each_period(
-    world: World, granularity: str, zone: str
+async def test_the_history_has_the_last_numbers_of_each_period(
+    world: World, asked: Api, granularity: str, zone: str
 ) -> None:
     site = world.sites[1]
-    reply = world.asked.get(
+    reply = await asked.get(
         f"/v1/sites/{site}/conversion/history?granularity={granularity}&tz={zone}&window=7d"
         f"&from={format_instant(T0 - timedelta(days=30))}&to={format_instant(at(days=2))}"
     )
@@ -127,7 +136,7 @@ def test_the_history_has_the_last_numbers_of_each_period(
         instant = instant_of(as_of) or T0
         start = beginning(instant, Granularity(granularity), ZoneInfo(zone)).isoformat()
         expected[start] = {"as_of": format_instant(instant), "abandoned": abandoned}
-    points = reply.json["points"]
+    points = reply.json()["points"]
     assert {
         point["start"]: {"as_of": point["as_of"], "abandoned": point["cohort"]["abandoned"]}
         for point in points
@@ -150,9 +159,11 @@ def test_a_day_of_a_time_zone_begins_at_its_midnight_also_when_clocks_change() -
     assert hours == {"2026-10-25T02:00:00+02:00", "2026-10-25T02:00:00+01:00"}
 
 
-def test_all_sites_are_sorted_and_paged(world: World) -> None:
+async def test_all_sites_are_sorted_and_paged(world: World, asked: Api) -> None:
     pages = [
-        world.asked.get(f"/v1/conversion?window=30d&sort=-abandoned&limit=2&offset={offset}").json
+        (
+            await asked.get(f"/v1/conversion?window=30d&sort=-abandoned&limit=2&offset={offset}")
+        ).json()
         for offset in (0, 2)
     ]
     sites = [site for page in pages for site in page["sites"]]
@@ -164,16 +175,16 @@ def test_all_sites_are_sorted_and_paged(world: World) -> None:
         assert site["cohort"] == world.newest(site["instance_id"])["windows"][3]["cohort"]
 
 
-def test_a_token_of_one_site_sees_the_rates_of_no_other(world: World) -> None:
+async def test_a_token_of_one_site_sees_the_rates_of_no_other(world: World, asked: Api) -> None:
     first, second, _ = world.sites
-    everything = world.asked.get("/v1/conversion", token=world.own).json
+    everything = (await asked.get("/v1/conversion", by="one")).json()
     assert [site["instance_id"] for site in everything["sites"]] == [first]
     assert everything["paging"]["total"] == 1
     for path in ("conversion", "conversion/history"):
-        assert world.asked.get(f"/v1/sites/{first}/{path}", token=world.own).status == 200
-        hidden = world.asked.get(f"/v1/sites/{second}/{path}", token=world.own)
-        unknown = world.asked.get(f"/v1/sites/{'0' * 8}/{path}", token=world.own)
-        assert (hidden.status, hidden.body) == (404, unknown.body)
+        assert (await asked.get(f"/v1/sites/{first}/{path}", by="one")).status_code == 200
+        hidden = await asked.get(f"/v1/sites/{second}/{path}", by="one")
+        unknown = await asked.get(f"/v1/sites/{'0' * 8}/{path}", by="one")
+        assert (hidden.status_code, hidden.content) == (404, unknown.content)
 
 
 @pytest.mark.parametrize(
@@ -188,22 +199,24 @@ def test_a_token_of_one_site_sees_the_rates_of_no_other(world: World) -> None:
         ("conversion/history?from=0001-01-01T00:00:00Z&to=9999-12-31T00:00:00Z", "from"),
     ],
 )
-def test_what_is_wrong_in_a_question_for_rates_is_named(
-    world: World, query: str, field: str
+async def test_what_is_wrong_in_a_question_for_rates_is_named(
+    world: World, asked: Api, query: str, field: str
 ) -> None:
-    reply = world.asked.get(f"/v1/sites/{world.sites[0]}/{query}")
-    violations = reply.json["details"]["validationError"]["fieldViolations"]
-    assert (reply.status, [one["field"] for one in violations]) == (400, [field])
+    reply = await asked.get(f"/v1/sites/{world.sites[0]}/{query}")
+    violations = reply.json()["details"]["validationError"]["fieldViolations"]
+    assert (reply.status_code, [one["field"] for one in violations]) == (400, [field])
 
 
-def test_a_timeline_tells_what_came_what_it_changed_and_what_was_announced(world: World) -> None:
+async def test_a_timeline_tells_what_came_what_it_changed_and_what_was_announced(
+    world: World, asked: Api
+) -> None:
     recovered = next(
         json.loads(record.value or b"")
         for record in world.records
         if b'"checkout.recovered"' in (record.value or b"")
     )
     checkout = recovered["abandoned_checkout_id"]
-    timeline = world.asked.get(f"/v1/checkouts/{checkout}/timeline").json
+    timeline = (await asked.get(f"/v1/checkouts/{checkout}/timeline")).json()
     assert timeline["status"] == "RECOVERED"
     source = [record for record in world.records if record.key == checkout.encode()]
     entries = timeline["entries"]
@@ -220,37 +233,38 @@ def test_a_timeline_tells_what_came_what_it_changed_and_what_was_announced(world
     assert entries[0]["effect"] == "first"
 
 
-def test_a_timeline_is_of_the_callers_sites_only(world: World) -> None:
+async def test_a_timeline_is_of_the_callers_sites_only(world: World, asked: Api) -> None:
     world.model.apply([record._replace(offset=record.offset + 10_000) for record in story()])
     path = f"/v1/checkouts/{CHECKOUT}/timeline"
-    whole = world.asked.get(path)
-    assert whole.json["instance_id"] == SITE
-    assert "ada@mail.example" not in whole.body.decode()
-    hidden = world.asked.get(path, token=world.own)
-    assert hidden.status == 404
-    assert hidden.body == world.asked.get("/v1/checkouts/none/timeline", token=world.own).body
+    whole = await asked.get(path)
+    assert whole.json()["instance_id"] == SITE
+    assert "ada@mail.example" not in whole.text
+    hidden = await asked.get(path, by="one")
+    assert hidden.status_code == 404
+    assert hidden.content == (await asked.get("/v1/checkouts/none/timeline", by="one")).content
 
 
-def test_every_answer_says_up_to_when_it_is_complete(world: World) -> None:
+async def test_every_answer_says_up_to_when_it_is_complete(world: World, asked: Api) -> None:
     instant = T0 + timedelta(days=3)
     world.model.apply([], complete={place: Complete(20_000, instant) for place in PLACES})
-    time.sleep(0.3)  # what is known of it is kept so long
-    reply = world.asked.get("/v1/conversion")
+    await asyncio.sleep(0.3)  # what is known of it is kept so long
+    reply = await asked.get("/v1/conversion")
     assert reply.headers[AS_OF] == format_instant(instant)
 
 
-def test_a_position_that_is_reached_is_answered_at_once_and_another_after_two_seconds(
+async def test_a_position_that_is_reached_is_answered_at_once_and_another_after_two_seconds(
     world: World,
+    asked: Api,
 ) -> None:
     world.model.apply([], complete={place: Complete(20_000, T0) for place in PLACES})
     path = "/v1/conversion?min_position="
-    assert world.asked.get(f"{path}{SOURCE}-0-19999").status == 200
+    assert (await asked.get(f"{path}{SOURCE}-0-19999")).status_code == 200
     started = time.monotonic()
-    reply = world.asked.get(f"{path}{SOURCE}-0-20000")
+    reply = await asked.get(f"{path}{SOURCE}-0-20000")
     assert 1.9 < time.monotonic() - started < 10
-    assert reply.status == 503
+    assert reply.status_code == 503
     assert reply.headers["retry-after"] == "1"
-    assert reply.json["details"]["applicationError"]["code"] == "POSITION_NOT_REACHED"
+    assert reply.json()["details"]["applicationError"]["code"] == "POSITION_NOT_REACHED"
     for wrong in (
         "x",
         "other.topic-0-1",
@@ -258,40 +272,50 @@ def test_a_position_that_is_reached_is_answered_at_once_and_another_after_two_se
         f"{SOURCE}-a-1",
         f"{SOURCE}-0-{'9' * 30}",
     ):
-        assert world.asked.get(path + wrong).status == 400
+        assert (await asked.get(path + wrong)).status_code == 400
 
 
-def test_without_a_token_nothing_is_told(world: World) -> None:
-    paths = [path for path in document(world)["paths"] if "redirect" not in path]
+async def test_without_a_token_nothing_is_told(world: World, asked: Api) -> None:
+    paths = [path for path in (await document(asked))["paths"] if "redirect" not in path]
     for path in paths:
-        for method in document(world)["paths"][path]:
+        for method in (await document(asked))["paths"][path]:
             if path == "/oauth2/token":
                 continue
-            reply = world.asked.ask(method.upper(), path, b"", token=None)
-            assert reply.status == 401, path
-            assert reply.json["details"]["applicationError"]["code"] == "UNAUTHENTICATED"
+            reply = await asked.client.request(method.upper(), path)
+            assert reply.status_code == 401, path
+            assert reply.json()["details"]["applicationError"]["code"] == "UNAUTHENTICATED"
 
 
-def test_bodies_and_queries_are_bounded_and_headers_are_safe(world: World) -> None:
+async def test_bodies_and_queries_are_bounded_and_headers_are_safe(
+    world: World, asked: Api
+) -> None:
     query = "/ecom/v1/abandoned-checkout/query"
-    assert world.asked.ask("POST", query, b" " * 300_000).status == 413
-    declared = world.asked.ask("POST", query, b"{}", content_length="300000")
-    assert declared.status == 413
-    assert world.asked.get("/v1/conversion?x=" + "y" * 9_000).status == 414
-    reply = world.asked.get("/v1/nothing")
-    assert reply.json["details"]["applicationError"]["code"] == "NOT_FOUND"
+    streamed = await asked.client.post(query, content=_chunks(300), headers=AUTHORIZED)
+    assert streamed.status_code == 413
+    declared = await asked.client.post(query, content=b" " * 300_000, headers=AUTHORIZED)
+    assert declared.status_code == 413
+    assert (await asked.get("/v1/conversion?x=" + "y" * 9_000)).status_code == 414
+    reply = await asked.get("/v1/nothing")
+    assert reply.json()["details"]["applicationError"]["code"] == "NOT_FOUND"
     assert reply.headers["x-content-type-options"] == "nosniff"
     assert reply.headers["content-security-policy"].startswith("default-src 'none'")
     assert "access-control-allow-origin" not in reply.headers
 
 
-def test_the_page_of_docs_names_every_endpoint_and_needs_no_script(world: World) -> None:
-    page = world.asked.get("/docs", token=None).body.decode()
-    for path in document(world)["paths"]:
+async def test_the_page_of_docs_names_every_endpoint_and_needs_no_script(
+    world: World, asked: Api
+) -> None:
+    page = (await asked.get("/docs", by=None)).text
+    for path in (await document(asked))["paths"]:
         assert path in page
     assert "<script" not in page
 
 
-def document(world: World) -> dict[str, Any]:
-    found: dict[str, Any] = world.asked.get("/openapi.json", token=None).json
+async def _chunks(count: int) -> AsyncIterator[bytes]:
+    for _ in range(count):
+        yield b" " * 1_000
+
+
+async def document(asked: Api) -> dict[str, Any]:
+    found: dict[str, Any] = (await asked.get("/openapi.json", by=None)).json()
     return found

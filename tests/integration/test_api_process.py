@@ -175,8 +175,9 @@ SAID_BY = ("ce_type", "ce_source", "ce_originatedfrom")
 
 
 def test_a_rebuild_reads_everything_again_tells_how_far_and_changes_no_byte(
-    settings: Settings, database: str, tmp_path: Path
+    settings: Settings, tmp_path: Path
 ) -> None:
+    database = sqlite_database(tmp_path)
     last = produce(settings, checkouts(50))
     log = tmp_path / "api.log"
     with api(settings, database, log) as (url, process):

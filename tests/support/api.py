@@ -114,12 +114,15 @@ class Api:
 
 
 @asynccontextmanager
-async def running_api(url: str, token_list: str, **settings: Any) -> AsyncIterator[Api]:
-    """The API over a database that is empty, or is emptied."""
+async def running_api(
+    url: str, token_list: str, *, is_emptied: bool = True, **settings: Any
+) -> AsyncIterator[Api]:
+    """The API over a database."""
     engine = writing_engine(url)
     migrate(engine)
-    with engine.begin() as connection:
-        connection.execute(delete(CHECKOUTS))
+    if is_emptied:
+        with engine.begin() as connection:
+            connection.execute(delete(CHECKOUTS))
     engine.dispose()
     given = load_settings(
         **{

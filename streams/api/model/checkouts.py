@@ -33,7 +33,10 @@ _KEYS_AT_ONCE = 900
 
 
 class _Known(NamedTuple):
+    """What is known of a checkout, and its answer: as JSON and read."""
+
     knowledge: Knowledge
+    text: str
     entity: Json
 
 
@@ -51,7 +54,7 @@ def apply_events(
         if before is not None and knowledge == before.knowledge:
             effect, names = "nothing", []
         else:
-            after = _Known(knowledge, served_entity(event.checkout_id, knowledge)[1])
+            after = _Known(knowledge, *served_entity(event.checkout_id, knowledge))
             names = [] if before is None else _changes(before, after)
             effect = "first" if before is None else "changed" if names else "known"
             known[event.checkout_id] = after
@@ -60,7 +63,7 @@ def apply_events(
     upsert(
         connection,
         CHECKOUTS,
-        [row_of(checkout_id, known[checkout_id].knowledge) for checkout_id in sorted(changed)],
+        [_row(checkout_id, known[checkout_id]) for checkout_id in sorted(changed)],
     )
     insert_new(connection, RECEIVED_EVENTS, received)
     return len(ids), len(changed)
@@ -77,8 +80,12 @@ def _load(connection: Connection, ids: Collection[str]) -> dict[str, _Known]:
         )
         for checkout_id, entity, knowledge in rows:
             known = knowledge_of_row(entity, knowledge)
-            found[checkout_id] = _Known(known, orjson.loads(entity))
+            found[checkout_id] = _Known(known, entity, orjson.loads(entity))
     return found
+
+
+def _row(checkout_id: str, known: _Known) -> dict[str, Any]:
+    return row_of(checkout_id, known.knowledge, (known.text, known.entity))
 
 
 def _changes(before: _Known, after: _Known) -> list[str]:
