@@ -8,15 +8,12 @@ from __future__ import annotations
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from streams.adapters.instants import format_instant
-from streams.api.errors import ApiError, database_away, error_response, violations_response
-from streams.api.freshness import InvalidPositionError
-from streams.api.query.violations import Violation
+from streams.api.errors import ApiError, database_away, error_response
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -29,7 +26,6 @@ AS_OF_HEADER: Final = b"x-checkout-recovery-as-of"
 REQUEST_ID_HEADER: Final = b"x-wix-request-id"
 LARGEST_BODY: Final = 256 << 10
 LONGEST_QUERY: Final = 8 << 10
-_WAIT_SECONDS: Final = 2.0
 _PROBES: Final = frozenset({"/healthz", "/readyz"})
 
 #: The page of docs is our only HTML: it has its style inside and no script.
@@ -71,11 +67,12 @@ class Edge:
         if scope["path"] in _PROBES:
             await self._app(scope, receive, answer.send)
             return
+        refusal = self._refuse(scope)
+        as_of = None
         try:
-            refusal = await self._refuse(scope)
             as_of = await self._services.freshness.as_of()
         except SQLAlchemyError as error:
-            refusal, as_of = database_away(error), None
+            refusal = refusal or database_away(error)
         if as_of is not None:
             answer.headers.append((AS_OF_HEADER, format_instant(as_of).encode()))
         if refusal is not None:
@@ -83,8 +80,9 @@ class Edge:
             return
         await self._app(scope, _bounded(receive), answer.send)
 
-    async def _refuse(self, scope: Scope) -> ASGIApp | None:
-        """The answer to a request that is not looked at; waits for the position it asks for."""
+    @staticmethod
+    def _refuse(scope: Scope) -> ASGIApp | None:
+        """The answer to a request that is not looked at."""
         query: bytes = scope["query_string"]
         if len(query) > LONGEST_QUERY:
             return error_response(
@@ -94,27 +92,6 @@ class Edge:
             return error_response(
                 ApiError(413, "PAYLOAD_TOO_LARGE", f"a body has at most {LARGEST_BODY} bytes")
             )
-        if b"min_position" not in query:
-            return None
-        return await self._wait(query)
-
-    async def _wait(self, query: bytes) -> ASGIApp | None:
-        for position in parse_qs(query.decode("latin-1")).get("min_position", ()):
-            try:
-                has_it = await self._services.freshness.has(position, within_seconds=_WAIT_SECONDS)
-            except InvalidPositionError:
-                return violations_response(
-                    [Violation("min_position", "is no position that the ingress returns", "FORMAT")]
-                )
-            if not has_it:
-                return error_response(
-                    ApiError(
-                        503,
-                        "POSITION_NOT_REACHED",
-                        f"{position} is not in the read model yet, after {_WAIT_SECONDS:.0f} s",
-                        headers={"retry-after": "1"},
-                    )
-                )
         return None
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:

@@ -6,6 +6,7 @@ their positions, each applied once.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -111,8 +112,8 @@ class Model:
                 )
             parsed.write(connection)
         self._positions.update({place: move.next_offset for place, move in moves.items()})
-        for record in records:
-            self._metrics.records.labels(record.place.topic).inc()
+        for topic, count in Counter(record.place.topic for record in records).items():
+            self._metrics.records.labels(topic).inc(count)
 
     def _skip(self, record: Record) -> None:
         with self._engine.begin() as connection:
