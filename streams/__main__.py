@@ -126,15 +126,20 @@ def make_token(
     site: Annotated[
         list[str], typer.Option(help="Instance id or Wix site id; repeatable; '*': every site.")
     ],
-    scope: Annotated[list[str], typer.Option(help="read, read:personal or delete; repeatable.")] = [
-        "read"
-    ],  # noqa: B006  # Typer copies it
+    scope: Annotated[
+        list[str] | None, typer.Option(help="read, read:personal, delete; repeatable. [read]")
+    ] = None,
 ) -> None:
     """Make a token for the API: on stderr to be seen once, its entry in the list on stdout."""
     from streams.api.access import token_list  # noqa: PLC0415  # quick --help
 
     token = token_list.new_token()
-    listed = {"name": name, "sha256": token_list.hash_of(token), "sites": site, "scopes": scope}
+    listed = {
+        "name": name,
+        "sha256": token_list.hash_of(token),
+        "sites": site,
+        "scopes": scope or ["read"],
+    }
     try:
         token_list.read_token_list(json.dumps({"tokens": [listed]}))
     except token_list.TokenListError as error:
