@@ -16,34 +16,40 @@ _SCHEME: Final = APIKeyHeader(
 )
 
 
-def services_of(request: Request) -> Services:
-    """The parts of this process."""
+async def services_of(request: Request) -> Services:  # see below
+    """The parts of this process.
+
+    Not because it waits: what does not is run in another thread, which costs more than an answer.
+    """
     services: Services = request.app.state.services
     return services
 
 
-async def reader(request: Request, _token: Annotated[str | None, Depends(_SCHEME)]) -> Caller:
+Parts = Annotated[Services, Depends(services_of)]
+_Token = Annotated[str | None, Depends(_SCHEME)]
+
+
+async def reader(request: Request, services: Parts, _token: _Token) -> Caller:
     """Who asks, and may read.
 
     Raises:
         ApiError: 401, 403 or 429.
     """
-    caller = await services_of(request).guard.admit(request)
+    caller = await services.guard.admit(request)
     require(caller, Scope.READ)
     return caller
 
 
-async def deleter(request: Request, _token: Annotated[str | None, Depends(_SCHEME)]) -> Caller:
+async def deleter(request: Request, services: Parts, _token: _Token) -> Caller:
     """Who asks, and may delete.
 
     Raises:
         ApiError: 401, 403 or 429.
     """
-    caller = await services_of(request).guard.admit(request)
+    caller = await services.guard.admit(request)
     require(caller, Scope.DELETE)
     return caller
 
 
-Parts = Annotated[Services, Depends(services_of)]
 Reader = Annotated[Caller, Depends(reader)]
 Deleter = Annotated[Caller, Depends(deleter)]
