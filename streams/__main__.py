@@ -127,7 +127,8 @@ def make_token(
         list[str], typer.Option(help="Instance id or Wix site id; repeatable; '*': every site.")
     ],
     scope: Annotated[
-        list[str] | None, typer.Option(help="read, read:personal, delete; repeatable. [read]")
+        list[str] | None,
+        typer.Option(help="read (if none is given), read:personal or delete; repeatable."),
     ] = None,
 ) -> None:
     """Make a token for the API: on stderr to be seen once, its entry in the list on stdout."""

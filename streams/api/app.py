@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import HTMLResponse, JSONResponse
 
 from streams.api.docs import docs_page
@@ -41,10 +42,15 @@ def create_app(services: Services, why_not_ready: Callable[[], str]) -> Edge:
         return {"status": "alive"}
 
     @app.get("/readyz", include_in_schema=False)
-    def readyz() -> Response:
+    async def readyz() -> Response:
         reason = why_not_ready()
-        status = {"status": "not ready", "reason": reason} if reason else {"status": "ready"}
-        return JSONResponse(status, 503 if reason else 200)
+        state = {"status": "not ready", "reason": reason} if reason else {"status": "ready"}
+        try:
+            age = await services.freshness.age_seconds()
+        except SQLAlchemyError:
+            age = None
+        behind = None if age is None else round(age, 3)
+        return JSONResponse({**state, "model_age_seconds": behind}, 503 if reason else 200)
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:

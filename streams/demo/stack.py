@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from streams.adapters.database.engines import writing_engine
 from streams.adapters.database.schema import migrate
@@ -130,6 +130,17 @@ class Stack:
                 "pids": self.pids,
             }
         )
+
+    def ask_api(self, address: str) -> Any:  # noqa: ANN401  # JSON
+        """What the API answers for an address; None if it has nothing or does not answer."""
+        request = urllib.request.Request(  # noqa: S310  # loopback http
+            self.api_url + address, headers={"Authorization": self.api_token}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # the same
+                return json.load(answer)
+        except OSError:  # HTTP errors too
+            return None
 
     def tend(self) -> None:
         """Start again what has ended; call it now and then."""

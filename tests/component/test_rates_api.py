@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -250,6 +250,14 @@ async def test_every_answer_says_up_to_when_it_is_complete(world: World, asked: 
     await asyncio.sleep(0.3)  # what is known of it is kept so long
     reply = await asked.get("/v1/conversion")
     assert reply.headers[AS_OF] == format_instant(instant)
+
+
+async def test_readiness_tells_how_old_the_model_is(world: World, asked: Api) -> None:
+    instant = datetime.now(UTC) - timedelta(hours=1)
+    world.model.apply([], complete={place: Complete(20_000, instant) for place in PLACES})
+    reply = await asked.get("/readyz", by=None)
+    assert reply.status_code == 200
+    assert 3_599 < reply.json()["model_age_seconds"] < 3_700
 
 
 async def test_a_position_that_is_reached_is_answered_at_once_and_another_after_two_seconds(
