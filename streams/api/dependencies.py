@@ -19,8 +19,6 @@ from streams.api.services import Services
 _SCHEME: Final = APIKeyHeader(
     name="Authorization", auto_error=False, description="A token, with or without 'Bearer'."
 )
-
-
 _POSITIONS: Final = Query(
     description="Wait for this webhook, up to 2 s: what the ingress returned in "
     "X-Checkout-Recovery-Position.",
@@ -29,17 +27,23 @@ _POSITIONS: Final = Query(
 _NONE: Final[list[str]] = []
 _WAIT_SECONDS: Final = 2.0
 
-Token = Annotated[str | None, Depends(_SCHEME)]
 
+async def services_of(request: Request) -> Services:  # see below
+    """The parts of this process.
 
-def services_of(request: Request) -> Services:
-    """The parts of this process."""
+    Not because it waits: what does not is run in another thread, which costs more than an answer.
+    """
     services: Services = request.app.state.services
     return services
 
 
+Parts = Annotated[Services, Depends(services_of)]
+_Token = Annotated[str | None, Depends(_SCHEME)]
+_MinPosition = Annotated[list[str], _POSITIONS]
+
+
 async def reader(
-    request: Request, _token: Token, min_position: Annotated[list[str], _POSITIONS] = _NONE
+    request: Request, services: Parts, _token: _Token, min_position: _MinPosition = _NONE
 ) -> Caller:
     """Who asks, and may read, once the model has what it asks for.
 
@@ -47,14 +51,14 @@ async def reader(
         ApiError: 401, 403, 429, or 503: the model is not so far yet.
         InvalidRequestError: what it asks for is no position.
     """
-    caller = await services_of(request).guard.admit(request)
+    caller = await services.guard.admit(request)
     require(caller, Scope.READ)
-    await _wait(services_of(request), min_position)
+    await _wait(services, min_position)
     return caller
 
 
 async def deleter(
-    request: Request, _token: Token, min_position: Annotated[list[str], _POSITIONS] = _NONE
+    request: Request, services: Parts, _token: _Token, min_position: _MinPosition = _NONE
 ) -> Caller:
     """Who asks, and may delete, once the model has what it asks for.
 
@@ -62,9 +66,9 @@ async def deleter(
         ApiError: 401, 403, 429, or 503: the model is not so far yet.
         InvalidRequestError: what it asks for is no position.
     """
-    caller = await services_of(request).guard.admit(request)
+    caller = await services.guard.admit(request)
     require(caller, Scope.DELETE)
-    await _wait(services_of(request), min_position)
+    await _wait(services, min_position)
     return caller
 
 
@@ -87,6 +91,5 @@ async def _wait(services: Services, positions: Sequence[str]) -> None:
             )
 
 
-Parts = Annotated[Services, Depends(services_of)]
 Reader = Annotated[Caller, Depends(reader)]
 Deleter = Annotated[Caller, Depends(deleter)]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _FOUND: Final = 302
 
 
-async def redirect(engine: AsyncEngine, checkout_id: str, site: str | None) -> Response:
+async def redirect(engine: AsyncEngine, checkout_id: str, site: str) -> Response:
     """302 to the checkout.
 
     Raises:

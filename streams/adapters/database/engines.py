@@ -91,12 +91,15 @@ def reading_engine(text: str) -> AsyncEngine:
         )
         _prepare_sqlite(engine.sync_engine, "BEGIN", "PRAGMA query_only=ON")
         return engine
+    # One round trip an answer: no transaction around a single statement, and no look whether a
+    # connection still lives. After a restart of the server the first answers may be 503, which
+    # makes all its old connections be thrown away.
     engine = create_async_engine(
         url,
         pool_size=_READERS,
         max_overflow=_READERS,
-        pool_pre_ping=True,
         pool_timeout=_POOL_WAIT_SECONDS,
+        isolation_level="AUTOCOMMIT",
     )
     _on_connect(
         engine.sync_engine,

@@ -28,8 +28,7 @@ _PATH: Final = "/ecom/v1/abandoned-checkout"
 _DATE: Final = {"type": "string", "format": "date"}
 _CREDENTIAL: Final = {"type": "string", "minLength": 1, "maxLength": 512}
 
-CheckoutId = Annotated[str, Path(description="Abandoned checkout GUID.", max_length=64)]
-
+CheckoutId = Annotated[str, Path(description="Abandoned checkout GUID.")]
 
 router: Final = APIRouter(tags=["Wix"])
 
@@ -161,7 +160,7 @@ async def redirect_to_checkout(
     request: Request,
     services: Parts,
     abandoned_checkout_id: CheckoutId,
-    metasiteId: Annotated[str | None, Query(max_length=64)] = None,  # noqa: N803  # Wix's name
+    metasiteId: Annotated[str, Query(description="The site; 404 if another.")] = "",  # noqa: N803  # Wix's name
 ) -> Response:
     """The way back for a buyer; needs no token."""
     services.guard.limit_address(request)
