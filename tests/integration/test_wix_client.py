@@ -123,24 +123,24 @@ def said(up: dict[str, Any], shop: Shop) -> dict[str, Any]:
         "middle": text(shop.created(100)),
         "day": f"{shop.start:%Y-%m-%d}",
     }
-    process = subprocess.Popen(
+    said_aloud: list[str] = []
+    with subprocess.Popen(
         [NODE, str(script)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
-    )
-    said_aloud: list[str] = []
-    arriving = threading.Thread(target=arrive, args=(shop, process, said_aloud), daemon=True)
-    arriving.start()
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(json.dumps(given))
-    process.stdin.close()
-    output = process.stdout.read()
-    assert process.wait(60) == 0, said_aloud
-    arriving.join(60)
+    ) as process:
+        arriving = threading.Thread(target=arrive, args=(shop, process, said_aloud), daemon=True)
+        arriving.start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(given))
+        process.stdin.close()
+        output = process.stdout.read()
+        assert process.wait(60) == 0, said_aloud
+        arriving.join(60)
     answers: dict[str, Any] = json.loads(output)
     return answers
 
