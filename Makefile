@@ -9,7 +9,7 @@ BROKERS ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check contracts chaos chaos-long bench-ingress bench-worker format clean
+.PHONY: help demo test test-fast check contracts chaos chaos-long bench-ingress bench-worker bench-api format clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ contracts: $(VENV)/.installed ## write schemas, examples, documents and pages of
 
 bench-ingress: $(VENV)/.installed ## verified webhooks a second on one core (needs Go, or vegeta on the PATH)
 	@$(VENV)/bin/python -m tests.bench.ingress $(ARGS)
+
+bench-api: $(VENV)/.installed ## the API's answers a second on one core, against the least that answers the same (as above)
+	@$(VENV)/bin/python -m tests.bench.api $(ARGS)
 
 format: $(VENV)/.installed ## format and apply safe fixes
 	@$(VENV)/bin/ruff format .

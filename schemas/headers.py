@@ -32,8 +32,16 @@ TRACEPARENT = Header("traceparent", "W3C trace context of the webhook that led t
 SOURCE_HEADERS = (
     SPECVERSION,
     Header("ce_id", "Wix's id of the event, the same on every resend; made of the bytes if none."),
-    Header("ce_type", "Wix's event type, wix.ecom.v1.abandoned_checkout_created and the like."),
-    Header("ce_source", "/wix/instances/<instance id>."),
+    Header(
+        "ce_type",
+        "Wix's event type, wix.ecom.v1.abandoned_checkout_created and the like; of an operator's "
+        "command checkout-recovery.operator.abandoned_checkout_deleted.",
+    ),
+    Header(
+        "ce_source",
+        "/wix/instances/<instance id>; of an operator's command /checkout-recovery/sites/"
+        "<instance id>.",
+    ),
     Header("ce_subject", "Abandoned checkout id, lower case; also the record's key."),
     Header("ce_time", "Wix's event time as sent, RFC 3339, often with microseconds.", False),
     CONTENT_TYPE,

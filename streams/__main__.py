@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from streams.adapters.errors import ClusterError, RegistryError
+from streams.adapters.errors import ClusterError, DatabaseError, RegistryError
 from streams.commands import dead_letters, schemas, topics, workers
 from streams.commands.options import AsJson, settings_of
 from streams.config import ConfigurationError
@@ -37,7 +37,7 @@ def main() -> None:
     """Run the command line; a configuration that can't be used ends with code 2 and its list."""
     try:
         app()
-    except (ConfigurationError, ClusterError, RegistryError) as error:
+    except (ConfigurationError, ClusterError, DatabaseError, RegistryError) as error:
         Console(stderr=True).print(str(error), style="red", highlight=False, markup=False)
         sys.exit(_USAGE)
 
@@ -73,6 +73,63 @@ def worker(
     raise typer.Exit(
         supervise(["--rebuild-state-from-source"] if rebuild_state_from_source else [])
     )
+
+
+@app.command()
+def api(
+    *,
+    migrate: Annotated[
+        bool, typer.Option(help="Make or change the database's tables for this release, and end.")
+    ] = False,
+    rebuild: Annotated[
+        bool,
+        typer.Option(help="Read the topics again from their beginnings, show how far, and end."),
+    ] = False,
+) -> None:
+    """Answer Wix's read API and the rates from our own copy. Start more of them to scale."""
+    settings = settings_of("api")
+    if migrate:
+        from streams.api.preparing import migrate as run  # noqa: PLC0415  # quick --help
+
+        typer.echo(run(settings))
+    elif rebuild:
+        from streams.api.preparing import rebuild as run_rebuild  # noqa: PLC0415  # quick --help
+
+        raise typer.Exit(run_rebuild(settings))
+    else:
+        from streams.api.server import serve  # noqa: PLC0415  # quick --help
+
+        raise typer.Exit(serve(settings))
+
+
+@app.command("new-token")
+def make_token(
+    name: Annotated[str, typer.Argument(help="Of whom it is, for logs and limits.")],
+    *,
+    site: Annotated[
+        list[str], typer.Option(help="Instance id or Wix site id; repeatable; '*': every site.")
+    ],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="read (if none is given), read:personal or delete; repeatable."),
+    ] = None,
+) -> None:
+    """Make a token for the API: on stderr to be seen once, its entry in the list on stdout."""
+    from streams.api.access import token_list  # noqa: PLC0415  # quick --help
+
+    token = token_list.new_token()
+    listed = {
+        "name": name,
+        "sha256": token_list.hash_of(token),
+        "sites": site,
+        "scopes": scope or ["read"],
+    }
+    try:
+        token_list.read_token_list(json.dumps({"tokens": [listed]}))
+    except token_list.TokenListError as error:
+        raise ConfigurationError(f"no token was made: {error}") from None
+    typer.echo(token, err=True)
+    typer.echo(json.dumps(listed))
 
 
 @app.command()
@@ -139,7 +196,7 @@ def demo(  # noqa: PLR0913  # one option each
 
 
 @app.command()
-def up(
+def up(  # noqa: PLR0913  # one option each
     *,
     wix_public_key: Annotated[
         list[Path], typer.Option(help="Public key of a Wix app, a PEM file; repeatable.")
@@ -148,6 +205,7 @@ def up(
     workers: Annotated[int, typer.Option(min=1, help="Number of workers.")] = 2,
     ingress_port: Annotated[int | None, typer.Option(help="A free one if not given.")] = None,
     kafka_port: Annotated[int | None, typer.Option(help="A free one if not given.")] = None,
+    api_port: Annotated[int | None, typer.Option(help="A free one if not given.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Everything on this machine without simulated shops, for teams that develop a consumer.
@@ -163,6 +221,7 @@ def up(
         workers=workers,
         ingress_port=ingress_port,
         kafka_port=kafka_port,
+        api_port=api_port,
     )
     raise typer.Exit(run(options, as_json=as_json))
 

@@ -9,6 +9,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -108,7 +109,38 @@ class Settings(BaseSettings):
         description="checkout.abandoned is published at most this long after the abandonment.",
     )
 
-    # API (a later part); DATABASE_URL, API_HOST, API_PORT, API_TOKENS_FILE
+    # API
+    database_url: SecretStr = Field(
+        SecretStr("sqlite:///checkout-recovery.db"),
+        description="The read model's database: sqlite:///FILE, or postgresql://USER:PASSWORD@HOST/"
+        "NAME. Processes that share a PostgreSQL split the work.",
+    )
+    api_host: str = Field("127.0.0.1", description="Address the API listens on.")
+    api_port: int = Field(8081, ge=0, le=65535, description="Port of the API; 0: free.")
+    api_tokens_file: Path | None = Field(
+        None,
+        description="JSON list of the tokens that may ask (docs/api.md); read again when it "
+        "changes.",
+    )
+    api_tokens: SecretStr | None = Field(
+        None, description="The same list itself, beside that of the file."
+    )
+    api_secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Seals cursors and short-lived tokens; the same in all processes behind one "
+        "address. Unset: a random one, and a restart makes the old ones void.",
+    )
+    api_requests_per_minute: int = Field(
+        6_000, ge=1, description="Requests a minute of one token, in each process."
+    )
+    api_time_zone: str = Field(
+        "UTC", description="Time zone of the days in get-analytics, as in Europe/Berlin."
+    )
+    rates_kept: timedelta = Field(
+        timedelta(days=400), description="How long the history of the rates is kept, as in '400d'."
+    )
+
     # Metrics and health of workers
     metrics_host: str = Field("127.0.0.1", description="Address of metrics and health probes.")
     metrics_port: int | None = Field(
@@ -128,6 +160,15 @@ class Settings(BaseSettings):
             return tuple(Path(part.strip()) for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("api_time_zone")
+    @classmethod
+    def _zone_is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, OSError, ValueError):
+            raise ValueError(f"{name!r} is no time zone; write one as in Europe/Berlin") from None
+        return name
+
     @field_validator("windows", mode="before")
     @classmethod
     def _split_windows(cls, value: object) -> object:
@@ -135,7 +176,7 @@ class Settings(BaseSettings):
             return tuple(parse_duration(part) for part in value.split(","))
         return value
 
-    @field_validator("horizon", "announce_within", mode="before")
+    @field_validator("horizon", "announce_within", "rates_kept", mode="before")
     @classmethod
     def _duration(cls, value: object) -> object:
         return parse_duration(value) if isinstance(value, str) else value

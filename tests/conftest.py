@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 
 from streams.config import Settings, load_settings
 from streams.demo.kafka import EmbeddedKafka, KafkaCluster
+from tests.support.databases import PostgreSQL, postgresql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,13 @@ def bootstrap_servers() -> Iterator[str]:
         return
     with EmbeddedKafka() as kafka:
         yield kafka.bootstrap_servers
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgreSQL]:
+    """A real PostgreSQL shared by the run; each test makes databases of its own in it."""
+    with postgresql() as server:
+        yield server
 
 
 @pytest.fixture

@@ -20,3 +20,7 @@ class ClusterError(Exception):
 
 class RegistryError(Exception):
     """The Schema Registry can't be reached, or refuses; the message says why and what to do."""
+
+
+class DatabaseError(Exception):
+    """The database can't be reached, refuses, or is not prepared; the message says what to do."""

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from streams.adapters.instants import format_instant
 from streams.adapters.source import derived_event_id
+from streams.domain.events import Origin
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from streams.adapters.wix import Webhook
-    from streams.domain.events import Origin
 
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -41,7 +41,7 @@ def source_record(
         ("ce_specversion", b"1.0"),
         ("ce_id", event_id.encode("utf-8", "replace")),
         ("ce_type", webhook.event_type.encode("utf-8", "replace")),
-        ("ce_source", f"/wix/instances/{webhook.instance_id}".encode("utf-8", "replace")),
+        ("ce_source", _source(webhook, origin).encode("utf-8", "replace")),
         ("ce_subject", webhook.checkout_id.encode("utf-8", "replace")),
         ("content-type", b"application/json"),
         ("traceparent", _traceparent(traceparent)),
@@ -63,6 +63,13 @@ def source_record(
         headers=headers,
         timestamp_ms=int(received_at.timestamp() * 1000),
     )
+
+
+def _source(webhook: Webhook, origin: Origin) -> str:
+    """Who said it: Wix, also where it is told again; or an operator of ours."""
+    if origin is Origin.OPERATOR:
+        return f"/checkout-recovery/sites/{webhook.instance_id}"
+    return f"/wix/instances/{webhook.instance_id}"
 
 
 def _traceparent(given: str | None) -> bytes:

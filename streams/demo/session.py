@@ -20,7 +20,8 @@ from rich.console import Console
 
 from streams.adapters import topics
 from streams.adapters.kafka import client_config
-from streams.demo.audit.judge import AuditReport, audit
+from streams.demo.audit.answers import judge_answers
+from streams.demo.audit.judge import AuditReport, Logs, audit
 from streams.demo.audit.log import lag, read_logs
 from streams.demo.figures import FiguresReader
 from streams.demo.kafka import BrokerError, JarsError, JavaError
@@ -120,6 +121,7 @@ def _demonstrate(
 ) -> int:
     settings = stack.settings
     view.tell(f"webhooks:  POST {stack.ingress_url}")
+    view.tell(f"API:       {stack.api_url}/docs, token {stack.api_token}")
     view.tell(f"subscribe: {stack.bootstrap_servers}, topic {topics.EVENTS} (read_committed)")
     reader = FiguresReader(settings)
     reader.start()
@@ -157,10 +159,21 @@ def _audit(
             report.differ(f"after {_CATCH_UP_SECONDS:.0f} s, {behind} records are unprocessed")
             return report
         time.sleep(0.2)
-    return audit(
-        read_logs(settings),
-        [webhook for ledger in traffic.ledgers for webhook in ledger.accepted],
-    )
+    logs = read_logs(settings)
+    report = audit(logs, [webhook for ledger in traffic.ledgers for webhook in ledger.accepted])
+    report.add(_audit_answers(stack, logs))
+    return report
+
+
+def _audit_answers(stack: Stack, logs: Logs) -> AuditReport:
+    """The API follows the topics: it gets a little time to become equal to them."""
+    deadline = time.monotonic() + _CATCH_UP_SECONDS
+    while True:
+        stack.tend()
+        report = judge_answers(stack.ask_api, logs, Random(1))  # noqa: S311  # repeatable, not secret
+        if report.is_equal or time.monotonic() > deadline:
+            return report
+        time.sleep(_TEND_SECONDS)
 
 
 class _Traffic:
@@ -223,6 +236,8 @@ def _welcome(stack: Stack) -> str:
         (
             "Ready. Ctrl-C stops everything.",
             f"  webhooks   POST {stack.ingress_url}",
+            f"  API        {stack.api_url} (docs at {stack.api_url}/docs)",
+            f"  token      {stack.api_token}",
             f"  Kafka      {stack.bootstrap_servers}",
             f"  subscribe  {topics.EVENTS} (isolation.level=read_committed)",
             f"  processes  {json.dumps(stack.pids)}",

@@ -1,4 +1,4 @@
-"""Everything on this machine: Kafka, topics, ingress and workers as children of this process.
+"""Everything on this machine: Kafka, topics and all services as children of this process.
 
 Invariants: nothing outlives this process; a service that ends is started again; the ports are free
 ones unless given, and stay the same over a restart of a service.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
 import tempfile
 import time
@@ -17,10 +18,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
+from streams.adapters.database.engines import writing_engine
+from streams.adapters.database.schema import migrate
 from streams.adapters.errors import ClusterError
 from streams.adapters.topics import apply_topics
+from streams.api.access.token_list import EVERY_SITE, hash_of, new_token
+from streams.api.callers import Scope
 from streams.config import PREFIX, load_settings
 from streams.demo.children import Child, stop_all
 from streams.demo.kafka import EmbeddedKafka
@@ -53,6 +58,7 @@ class StackOptions:
     partitions: int = 8
     ingress_port: int | None = None
     kafka_port: int | None = None
+    api_port: int | None = None
 
 
 @dataclass(slots=True)
@@ -77,6 +83,9 @@ class Stack:
     services: list[Service] = field(default_factory=list)
     bootstrap_servers: str = ""
     ingress_url: str = ""
+    api_url: str = ""
+    #: Every site and every scope; another one each time.
+    api_token: str = field(default_factory=new_token)
     _kafka: EmbeddedKafka | None = None
     _directory: Path = Path()
     _cleanup: ExitStack = field(default_factory=ExitStack)
@@ -115,12 +124,23 @@ class Stack:
         return json.dumps(
             {
                 "ingress_url": self.ingress_url,
-                "api_url": None,
-                "api_token": None,
+                "api_url": self.api_url,
+                "api_token": self.api_token,
                 "bootstrap_servers": self.bootstrap_servers,
                 "pids": self.pids,
             }
         )
+
+    def ask_api(self, address: str) -> Any:  # noqa: ANN401  # JSON
+        """What the API answers for an address; None if it has nothing or does not answer."""
+        request = urllib.request.Request(  # noqa: S310  # loopback http
+            self.api_url + address, headers={"Authorization": self.api_token}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # the same
+                return json.load(answer)
+        except OSError:  # HTTP errors too
+            return None
 
     def tend(self) -> None:
         """Start again what has ended; call it now and then."""
@@ -157,7 +177,7 @@ class Stack:
         self.bootstrap_servers = self._kafka.bootstrap_servers
         self.tell("creating topics")
         self._apply_topics()
-        self.tell("starting ingress and workers")
+        self.tell("starting ingress, workers and API")
         ingress_port = options.ingress_port or free_port()
         self.ingress_url = f"http://{HOST}:{ingress_port}/webhooks/wix"
         self._add("ingress", ["ingress"], {"INGRESS_PORT": str(ingress_port)}, ingress_port)
@@ -173,7 +193,28 @@ class Stack:
                 },
                 metrics_port,
             )
+        self._add_api()
         self._wait_until_ready()
+
+    def _add_api(self) -> None:
+        database_url = f"sqlite:///{self._directory / 'read-model.db'}"
+        engine = writing_engine(database_url)
+        migrate(engine)
+        engine.dispose()
+        port = self.options.api_port or free_port()
+        self.api_url = f"http://{HOST}:{port}"
+        self._add(
+            "api",
+            ["api"],
+            {
+                "API_PORT": str(port),
+                "API_SECRET": secrets.token_hex(32),
+                "API_TOKENS": _token_list(self.api_token),
+                "DATABASE_URL": database_url,
+                "SESSION_TIMEOUT_MS": "10000",
+            },
+            port,
+        )
 
     def _apply_topics(self) -> None:
         deadline = time.monotonic() + _READY_SECONDS
@@ -218,6 +259,12 @@ class Stack:
 
     def _public_keys(self) -> tuple[Path, ...]:
         return tuple(path.resolve() for path in self.options.wix_public_keys)
+
+
+def _token_list(token: str) -> str:
+    scopes = [scope.value for scope in Scope]
+    listed = {"name": "up", "sha256": hash_of(token), "sites": [EVERY_SITE], "scopes": scopes}
+    return json.dumps({"tokens": [listed]})
 
 
 def _is_ready(url: str) -> bool:

@@ -136,7 +136,7 @@ def print_audit(report: AuditReport, style: str, *, restarts: int) -> None:
     if report.is_equal:
         console.print(
             "Equal: every accepted webhook is accounted for, every lifecycle event was published "
-            "exactly once, every rate equals its recomputation.",
+            "exactly once, every rate equals its recomputation, the API answers the same.",
             style="green",
         )
     for difference in report.differences:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +16,7 @@ from granian.server.embed import Server
 
 from streams.adapters.health import serve_health
 from streams.adapters.keys import PublicKey, load_keys, require_keys
+from streams.adapters.ports import free_port
 from streams.adapters.tokens import Verifier
 from streams.ingress.metrics import IngressMetrics
 from streams.ingress.publisher import Publisher
@@ -122,19 +122,6 @@ def _why_ended(serving: asyncio.Task[None], reloading: asyncio.Task[None]) -> st
             error = None if task.cancelled() else task.exception()
             return f"{name} ended by itself: {error or 'no reason given'}"
     return "the Kafka producer can't go on: its error is fatal"
-
-
-def free_port(host: str) -> int:
-    """A port that nobody listens on.
-
-    Raises:
-        OSError: the address is none of this machine's.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def _reload_keys(

@@ -126,7 +126,7 @@ def test_compose_workers_have_no_slot_so_that_they_can_be_scaled() -> None:
 
 
 def test_every_process_has_longer_to_stop_than_it_promises() -> None:
-    for name in ("ingress", "worker"):
+    for name in ("ingress", "worker", "api"):
         grace = deployments.compose()["services"][name]["stop_grace_period"]
         assert int(grace.removesuffix("s")) > 10
     for item in deployments.kubernetes():

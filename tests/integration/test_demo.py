@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ def test_the_demo_ends_equal_although_each_worker_is_killed_three_times(tmp_path
     assert code == 0
     assert result["counts"]["webhooks answered 200"] > 1000
     assert result["counts"]["conversion records recomputed"] > 100
+    assert result["counts"]["timelines asked of the API"] == 200
 
 
 def kill_each_worker_three_times(demo: int, log: Path) -> set[int]:
@@ -86,7 +88,11 @@ def kill_each_worker_three_times(demo: int, log: Path) -> set[int]:
 def test_up_prints_its_line_and_sigterm_ends_everything(tmp_path: Path) -> None:
     process, line = start_up(tmp_path)
     assert set(line) == {"ingress_url", "api_url", "api_token", "bootstrap_servers", "pids"}
-    assert line["api_url"] is None
+    asked = urllib.request.Request(
+        f"{line['api_url']}/v1/conversion", headers={"Authorization": line["api_token"]}
+    )
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        assert json.load(answer)["sites"] == []
     assert status(line["ingress_url"].replace("/webhooks/wix", "/readyz")) == 200
     below = children_of(process.pid)
     assert set(line["pids"].values()) <= set(below)

@@ -31,6 +31,8 @@ from tests.support.uv import run_uv
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.databases import PostgreSQL
+
 pytestmark = pytest.mark.kafka
 
 IMAGE_PREFIX = "/opt/checkout-recovery"
@@ -89,6 +91,8 @@ def environment(image: Path, settings: Settings, **service: str) -> dict[str, st
         "SECURITY_PROTOCOL": "PLAINTEXT",
         "INGRESS_HOST": "127.0.0.1",
         "INGRESS_PORT": str(free_port()),
+        "API_HOST": "127.0.0.1",
+        "API_PORT": str(free_port()),
         "METRICS_HOST": "127.0.0.1",
         "METRICS_PORT": str(free_port()),
     }
@@ -154,6 +158,8 @@ def test_every_command_of_a_container_is_one_of_ours() -> None:
         ("topics", "apply"),
         ("ingress",),
         ("worker",),
+        ("api", "--migrate"),
+        ("api",),
     }
 
 
@@ -229,10 +235,38 @@ def test_the_worker_becomes_ready_is_healthy_and_stops(
         assert not is_healthy(env)
 
 
+@pytest.mark.parametrize("where", ["docker-compose.yml", "Deployment"])
+def test_the_api_migrates_becomes_ready_is_healthy_and_stops(
+    image: Path, kafka_settings: Settings, postgres: PostgreSQL, tmp_path: Path, where: str
+) -> None:
+    apply_as_compose_does(image, kafka_settings)
+    tokens = tmp_path / "tokens.json"
+    tokens.write_text('{"tokens": []}', "utf-8")
+    placed = {
+        f"{PREFIX}DATABASE_URL": postgres.new_database(),
+        f"{PREFIX}API_TOKENS_FILE": str(tokens),
+    }
+    migration, serving = (
+        Command(command.where, command.arguments, {**command.environment, **placed})
+        for command in sorted(of("api"), key=lambda command: -len(command.arguments))
+        if command.where.startswith(where)
+    )
+    with service(image, kafka_settings, migration, tmp_path) as (process, _, log):
+        assert process.wait(60) == 0, log.read_text("utf-8")
+    with service(image, kafka_settings, serving, tmp_path) as (process, env, log):
+        url = f"http://127.0.0.1:{env[f'{PREFIX}METRICS_PORT']}"
+        wait_until(lambda: status(f"{url}/readyz") == 200, 60, lambda: log.read_text("utf-8"))
+        port = env[f"{PREFIX}API_PORT"]
+        assert status(f"http://127.0.0.1:{port}/v1/conversion") == 401
+        assert is_healthy(env)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0, log.read_text("utf-8")
+
+
 def test_ports_that_kubernetes_probes_are_those_that_the_image_exposes() -> None:
     [exposed] = [line.text for line in deployments.dockerfile()[-1] if line.name == "EXPOSE"]
     image_env = deployments.image_environment()
-    ports = {image_env[f"{PREFIX}INGRESS_PORT"], image_env[f"{PREFIX}METRICS_PORT"]}
+    ports = {image_env[f"{PREFIX}{name}_PORT"] for name in ("INGRESS", "API", "METRICS")}
     assert set(exposed.split()) == ports
     for file in deployments.KUBERNETES:
         assert set(re.findall(r"containerPort: (\d+)", file.read_text("utf-8"))) <= ports

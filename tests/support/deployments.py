@@ -82,7 +82,8 @@ def commands() -> list[Command]:
     shared = next(item["data"] for item in kubernetes() if item["kind"] == "ConfigMap")
     for item in kubernetes():
         template = item.get("spec", {}).get("template")
-        for container in template["spec"]["containers"] if template else []:
+        pod = template["spec"] if template else {"containers": []}
+        for container in [*pod.get("initContainers", ()), *pod["containers"]]:
             given = {
                 entry["name"]: str(entry.get("value", "0")) for entry in container.get("env", [])
             }

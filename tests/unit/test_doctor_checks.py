@@ -9,9 +9,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from streams.adapters.database.engines import writing_engine
+from streams.adapters.database.schema import migrate
 from streams.adapters.doctor import Finding, State, diagnose
 from streams.adapters.doctor.brokers import check_limits
 from streams.adapters.doctor.clock import compare, is_synchronized
+from streams.adapters.doctor.database import check_database
 from streams.adapters.doctor.host import check_keys, check_libraries, check_settings
 from streams.config import load_settings
 
@@ -151,7 +154,13 @@ def test_without_a_broker_everything_else_is_still_looked_at() -> None:
     findings = diagnose(settings, timeout_seconds=2)
     problems = [finding.check for finding in findings if finding.state is State.PROBLEM]
     assert problems == ["settings", "broker"]
-    assert {finding.check for finding in findings} == {"settings", "keys", "libraries", "broker"}
+    assert {finding.check for finding in findings} == {
+        "settings",
+        "keys",
+        "database",
+        "libraries",
+        "broker",
+    }
 
 
 def test_no_finding_holds_a_password() -> None:
@@ -164,3 +173,35 @@ def test_no_finding_holds_a_password() -> None:
     )
     findings = diagnose(settings, timeout_seconds=1)
     assert "planted-secret" not in "".join(map(repr, findings))
+
+
+def test_a_database_that_is_not_there_yet_is_a_warning_and_is_not_made(tmp_path: Path) -> None:
+    file = tmp_path / "model.db"
+    finding = only(check_database(load_settings(database_url=f"sqlite:///{file}")))
+    assert finding.state is State.WARNING
+    assert "api --migrate" in finding.mend
+    assert not file.exists()
+
+
+def test_a_database_without_tables_is_a_problem_and_with_them_it_is_ok(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/model.db"
+    engine = writing_engine(url)
+    engine.connect().close()
+    finding = only(check_database(load_settings(database_url=url)))
+    assert finding.state is State.PROBLEM
+    assert "api --migrate" in finding.what
+    migrate(engine)
+    engine.dispose()
+    assert only(check_database(load_settings(database_url=url))).state is State.OK
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://host/db", "sqlite://", "sqlite:///:memory:"])
+def test_a_url_of_no_database_that_we_can_use_is_a_problem(url: str) -> None:
+    assert only(check_database(load_settings(database_url=url))).state is State.PROBLEM
+
+
+def test_a_postgresql_that_does_not_answer_is_a_problem_without_its_password() -> None:
+    url = "postgresql://someone:hunter2@127.0.0.1:1/db?connect_timeout=2"
+    finding = only(check_database(load_settings(database_url=url)))
+    assert finding.state is State.PROBLEM
+    assert "hunter2" not in finding.what + finding.mend

@@ -35,6 +35,13 @@ class AuditReport:
         else:
             self.more += 1
 
+    def add(self, other: AuditReport) -> None:
+        """Take in what another one found."""
+        self.counts.update(other.counts)
+        for text in other.differences:
+            self.differ(text)
+        self.more += other.more
+
     def rows(self) -> list[tuple[str, str]]:
         """What a table of the result shows: what was looked at, and how many there were."""
         rows = [(name, f"{count:,}") for name, count in self.counts.items()]

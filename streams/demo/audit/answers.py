@@ -1,0 +1,87 @@
+"""Compares what the API answers with what the topics hold: rates, and timelines of checkouts."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final
+
+from streams.demo.audit.report import AuditReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from random import Random
+
+    from streams.demo.audit.log import LogRecord, Logs
+
+    #: The JSON that the API answers for an address; None: there is nothing.
+    Ask = Callable[[str], Any]
+
+#: What a checkout is known to be once this was announced of it.
+_KNOWN_BY: Final = {
+    "checkout.recovered": lambda answer: answer["status"] == "RECOVERED",
+    "checkout.deleted": lambda answer: answer["is_deleted"],
+    "checkout.anonymized": lambda answer: answer["is_anonymized"],
+}
+
+
+def judge_answers(ask: Ask, logs: Logs, random: Random, *, samples: int = 200) -> AuditReport:
+    """Every site's rates, and the timelines of some checkouts chosen by chance."""
+    report = AuditReport()
+    newest = {record.key: record for record in logs.conversion}
+    for site, record in newest.items():
+        _judge_rates(ask(f"/v1/sites/{site}/conversion"), site, record, report)
+    report.counts["sites asked of the API"] = len(newest)
+    letters = {_place(letter) for letter in logs.dead_letters}
+    received, announced = defaultdict(list), defaultdict(list)
+    for record in logs.source:
+        if f"{record.topic}-{record.partition}-{record.offset}" not in letters:
+            received[record.key].append(record)
+    for record in logs.events:
+        announced[record.key].append(json.loads(record.value))
+    chosen = random.sample(sorted(received), k=min(samples, len(received)))
+    for checkout in chosen:
+        answer = ask(f"/v1/checkouts/{checkout}/timeline")
+        _judge_timeline(answer, checkout, received[checkout], announced[checkout], report)
+    report.counts["timelines asked of the API"] = len(chosen)
+    return report
+
+
+def _judge_rates(answer: Any, site: str, record: LogRecord, report: AuditReport) -> None:  # noqa: ANN401  # JSON
+    expected = json.loads(record.value)
+    if answer is None:
+        report.differ(f"the API has no rates of the site {site}")
+    elif answer["computed_at"] <= expected["computed_at"] and answer != expected:
+        report.differ(f"the API's rates of the site {site} are not those of the topic")
+
+
+def _judge_timeline(
+    answer: Any,  # noqa: ANN401  # JSON
+    checkout: str,
+    received: Sequence[LogRecord],
+    announced: Sequence[Any],
+    report: AuditReport,
+) -> None:
+    if answer is None:
+        report.differ(f"the API does not know the checkout {checkout}")
+        return
+    entries: dict[str, list[Any]] = {"received": [], "announced": []}
+    for entry in answer["entries"]:
+        entries[entry["what"]].append(entry)
+    if [entry["position"] for entry in entries["received"]] != [
+        f"{record.topic}-{record.partition}-{record.offset}" for record in received
+    ]:
+        report.differ(f"the API's timeline of {checkout} has other events than the topic")
+    if [entry["event_id"] for entry in entries["announced"]] != [
+        event["event_id"] for event in announced
+    ]:
+        report.differ(f"the API's timeline of {checkout} has other announcements than the topic")
+    for event in announced:
+        is_known = _KNOWN_BY.get(event["type"])
+        if is_known is not None and not is_known(answer):
+            report.differ(f"{event['type']} of {checkout} was announced, the API does not say so")
+
+
+def _place(letter: LogRecord) -> str:
+    names = ("dead_letter_topic", "dead_letter_partition", "dead_letter_offset")
+    return "-".join(letter.headers.get(name, "") for name in names)

@@ -1,0 +1,86 @@
+"""What the answers of the API are read with can't write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+
+from streams.adapters.database.engines import database_url, reading_engine, writing_engine
+from streams.adapters.database.failures import is_passing
+from streams.adapters.database.schema import migrate
+from streams.adapters.database.tables import CHECKOUTS
+from streams.api.model import Place
+from streams.api.model.positions import begin_positions, move_position, read_positions
+from streams.config import ConfigurationError
+from tests.support.databases import PostgreSQL, sqlite_database
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return sqlite_database(tmp_path)
+    server: PostgreSQL = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
+async def test_a_reading_connection_reads_and_can_not_write(url: str) -> None:
+    writing = writing_engine(url)
+    migrate(writing)
+    writing.dispose()
+    engine = reading_engine(url)
+    for _ in range(2):  # the second time on a connection of the pool
+        async with engine.connect() as connection:
+            assert (await connection.execute(select(CHECKOUTS))).all() == []
+        with pytest.raises(DBAPIError):
+            async with engine.begin() as connection:
+                await connection.execute(text("DELETE FROM checkouts"))
+    await engine.dispose()
+
+
+async def test_a_statement_that_takes_too_long_is_given_up(postgres: PostgreSQL) -> None:
+    engine = reading_engine(postgres.new_database())
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SHOW statement_timeout")) == "5s"
+    await engine.dispose()
+
+
+def test_a_process_that_is_paused_within_a_transaction_holds_up_no_other(
+    postgres: PostgreSQL,
+) -> None:
+    url = postgres.new_database()
+    paused, other = writing_engine(url), writing_engine(url)
+    migrate(paused)
+    place = Place("source", 0)
+    with paused.begin() as connection:
+        begin_positions(connection, [place])
+    with paused.connect() as held:
+        move_position(held, place, expected=0, next_offset=1, as_of=0)
+        with other.begin() as connection:  # waits until PostgreSQL has ended what is paused
+            begin_positions(connection, [place])
+            move_position(connection, place, expected=0, next_offset=2, as_of=0)
+        with pytest.raises(DBAPIError) as ended:
+            held.execute(text("SELECT 1"))
+    assert is_passing(ended.value)
+    with other.connect() as connection:
+        assert read_positions(connection) == {place: 2}
+    paused.dispose()
+    other.dispose()
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "mysql://host/name", "sqlite://", "sqlite:///:memory:"]
+)
+def test_a_database_that_can_not_be_used_is_refused_in_plain_words(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="CHECKOUT_RECOVERY_DATABASE_URL"):
+        database_url(url)
+
+
+def test_the_driver_is_ours_to_choose() -> None:
+    assert database_url("postgres://u@h/d").drivername == "postgresql+psycopg"
+    assert database_url("postgresql+asyncpg://u@h/d").drivername == "postgresql+psycopg"
