@@ -38,14 +38,11 @@ _FENCED = frozenset(
         KafkaError._FENCED,  # noqa: SLF001  # librdkafka's public code for "fenced by another producer"
         KafkaError.INVALID_PRODUCER_EPOCH,
         KafkaError.FENCED_INSTANCE_ID,
-        KafkaError.PRODUCER_FENCED
-        if hasattr(KafkaError, "PRODUCER_FENCED")
-        else KafkaError._FENCED,  # noqa: SLF001
+        KafkaError.PRODUCER_FENCED,
     }
 )
 _RETRY_SECONDS = 0.05
 _INIT_LIMIT_SECONDS = 90.0
-_CALL_LIMIT_SECONDS = 30.0
 _QUEUE_FULL_RETRY_SECONDS = 0.01
 
 
@@ -54,10 +51,6 @@ class _NoBuffer(Service):  # type: ignore[misc]  # mode is untyped here
 
     app: Any = None
     threaded_producer = None
-
-    @property
-    def size(self) -> int:
-        return 0
 
     async def flush(self) -> None:
         """Nothing to do."""
