@@ -43,6 +43,8 @@ _FENCED = frozenset(
 )
 _RETRY_SECONDS = 0.05
 _INIT_LIMIT_SECONDS = 90.0
+#: One call of it; it is resumed by the next. Short, for a stop has to wait for it.
+_INIT_STEP_SECONDS = 5.0
 _QUEUE_FULL_RETRY_SECONDS = 0.01
 
 
@@ -71,6 +73,8 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
         self.extents = Extents()
         self.is_committing = False
         self.is_aborting = False
+        self._has_begun = False
+        self._is_stopped = False
         self._pool = ThreadPoolExecutor(1, "transactions")
         self._producer: confluent_kafka.Producer | None = None
 
@@ -108,17 +112,20 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
         self._producer = producer = confluent_kafka.Producer(config)
         with self.app.watchdog.limit("init_transactions", _INIT_LIMIT_SECONDS):
             await self.in_thread(
-                lambda: self.retry(lambda: producer.init_transactions(30), "init_transactions")
+                lambda: self.retry(
+                    lambda: producer.init_transactions(_INIT_STEP_SECONDS), "init_transactions"
+                )
             )
         producer.begin_transaction()
+        self._has_begun = True
 
     async def on_stop(self) -> None:
         """Abort what was not committed; it will be done again."""
-        if self._producer is not None and not self.is_committing:
+        self._is_stopped = True
+        if self._has_begun and not self.is_committing:
             self.is_aborting = True
-            producer = self._producer
             try:
-                await self.in_thread(lambda: producer.abort_transaction(5))
+                await self.in_thread(lambda: self.librdkafka.abort_transaction(5))
             except KafkaException as error:
                 log.warning("abort_failed", error=_name(error))
         self._pool.shutdown(wait=False)
@@ -137,6 +144,8 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
                 while self.is_aborting:  # another thread aborts and exits: never race with it
                     time.sleep(1)
                 if error.retriable() and not error.fatal() and not error.txn_requires_abort():
+                    if self._is_stopped and not self._has_begun:
+                        return None  # no broker was there, and nobody waits for one any more
                     log.warning("retrying", step=step, error=error.name())
                     time.sleep(_RETRY_SECONDS)
                     continue

@@ -96,13 +96,13 @@ def test_a_passing_error_is_tried_again_until_it_passes(producer: OnStandIn) -> 
 
 
 async def test_a_stop_aborts_what_was_not_committed(producer: OnStandIn) -> None:
-    producer._producer = producer.librdkafka  # noqa: SLF001  # as after a start
+    producer._has_begun = True  # noqa: SLF001  # as after a start
     await producer.on_stop()
     assert producer.librdkafka.calls == ["abort"]
 
 
 async def test_a_stop_goes_on_where_even_the_abort_fails(producer: OnStandIn) -> None:
-    producer._producer = producer.librdkafka  # noqa: SLF001  # as after a start
+    producer._has_begun = True  # noqa: SLF001  # as after a start
     producer.librdkafka.errors["abort"] = [failure(KafkaError._TIMED_OUT)]  # noqa: SLF001  # librdkafka's public code
     with capture_logs() as logs:
         await producer.on_stop()
@@ -110,7 +110,7 @@ async def test_a_stop_goes_on_where_even_the_abort_fails(producer: OnStandIn) ->
 
 
 async def test_a_stop_leaves_a_commit_under_way_alone(producer: OnStandIn) -> None:
-    producer._producer = producer.librdkafka  # noqa: SLF001  # as after a start
+    producer._has_begun = True  # noqa: SLF001  # as after a start
     producer.is_committing = True
     await producer.on_stop()
     assert producer.librdkafka.calls == []
