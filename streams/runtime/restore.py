@@ -70,6 +70,8 @@ class Restore:
         changelogs: Collection[str],
         sources: set[Partition],
         kept: KeptStores | None = None,
+        *,
+        stands_still_seconds: float = _STANDS_STILL_SECONDS,
     ) -> None:
         self.sources = sources
         self.offsets: dict[Partition, int] | None = None
@@ -85,6 +87,7 @@ class Restore:
         self.continued = 0
         self.seconds = 0.0
         self._kept = kept or KeptStores(0)
+        self._stands_still_seconds = stands_still_seconds
         #: Where to go on in each changelog.
         self._positions: dict[Partition, int] = {}
         self._moved = 0.0
@@ -128,7 +131,7 @@ class Restore:
             self._load(messages)
         if self._left:
             self._tell()
-            if time.monotonic() - self._moved > _STANDS_STILL_SECONDS:
+            if time.monotonic() - self._moved > self._stands_still_seconds:
                 log.warning("restore_reader_replaced", partitions=len(self._left))
                 self._close()
                 self._read()

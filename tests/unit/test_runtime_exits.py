@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.runtime import ExitCode
+from streams.runtime import ExitCode, RuntimeSettings, make_app
 from streams.runtime.selfcheck import TESTED, unsupported_versions
 
 NEEDS_A_PERSON = {
@@ -40,3 +40,11 @@ def test_a_library_of_another_version_is_named_with_the_cure() -> None:
 
 def test_the_installed_libraries_are_the_tested_ones() -> None:
     assert unsupported_versions() == []
+
+
+def test_an_application_is_not_made_on_untested_libraries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(TESTED, "confluent-kafka", "0.0.1")
+    with pytest.raises(RuntimeError, match=r"confluent-kafka is .* tested on 0\.0\.1"):
+        make_app(RuntimeSettings(client={}, group="g"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,23 @@ PARTITIONS = 4
 KEYS = 100
 
 
+class Logs:
+    """What the workers of a run wrote, each into a file of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._paths: list[Path] = []
+
+    def add(self) -> Path:
+        """The file of one more worker."""
+        self._paths.append(self._directory / f"worker-{len(self._paths)}.log")
+        return self._paths[-1]
+
+    def read_text(self) -> str:
+        """All of them, worker by worker in the order of their starts."""
+        return "".join(path.read_text() for path in self._paths)
+
+
 class Run:
     """Topics, workers and the check of one test."""
 
@@ -34,8 +52,8 @@ class Run:
     ) -> None:
         self.bootstrap_servers = bootstrap_servers
         self.name = f"r{uuid.uuid4().hex[:8]}"
-        self.log = directory / "workers.log"
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.log = Logs(directory)
+        self.workers: dict[subprocess.Popen[bytes], Path] = {}
         self.settings = load_settings(bootstrap_servers=bootstrap_servers)
         self.admin = AdminClient({"bootstrap.servers": bootstrap_servers})
         self.source, self.output = f"{self.name}-in", f"{self.name}-out"
@@ -62,15 +80,22 @@ class Run:
 
     def start(self, slot: str | None = None, **env: str) -> subprocess.Popen[bytes]:
         environment = {**os.environ, **env, **({"SLOT": slot} if slot else {})}
-        with self.log.open("ab") as output:
+        log = self.log.add()
+        with log.open("ab") as output:
             worker = subprocess.Popen(
                 [sys.executable, str(APPLICATION), self.bootstrap_servers, self.name],
                 env=environment,
                 stdout=output,
                 stderr=output,
             )
-        self.workers.append(worker)
+        self.workers[worker] = log
         return worker
+
+    def restores(self, worker: subprocess.Popen[bytes]) -> list[tuple[int, int]]:
+        """Stores that were still there, and records that were read, in each restore of a worker."""
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", self.workers[worker].read_text())
+        found = re.findall(r"restored\W.*?kept=(\d+).*?records=(\d+)", plain)
+        return [(int(kept), int(records)) for kept, records in found]
 
     def lag(self) -> int:
         reader = Consumer(
