@@ -11,12 +11,16 @@ import time
 import uuid
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams.config import load_settings
 from tests.support.services import read_all, wait_until
+
+if TYPE_CHECKING:
+    from streams.runtime.extents import Note
 
 APPLICATION = Path(__file__).with_name("counting.py")
 PARTITIONS = 4
@@ -113,6 +117,15 @@ class Run:
             return behind
         finally:
             reader.close()
+
+    def commit_offset(self, number: int, offset: int, note: Note) -> None:
+        """As if the group had committed this source position."""
+        consumer = Consumer(
+            {"bootstrap.servers": self.bootstrap_servers, "group.id": f"{self.name}-group"}
+        )
+        position = TopicPartition(self.source, number, offset, note.encode())
+        consumer.commit(offsets=[position], asynchronous=False)
+        consumer.close()
 
     def outputs(self) -> int:
         return len(read_all(self.settings, self.output))

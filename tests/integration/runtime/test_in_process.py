@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,11 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import NewTopic
 
 from streams.runtime import ExitCode, RuntimeApp, RuntimeSettings, make_app, run
+from streams.runtime.extents import Note
 from streams.runtime.watchdog import Watchdog
 from tests.integration.runtime.running import PARTITIONS
 from tests.support.ending import ending
+from tests.support.services import read_all
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -129,6 +132,31 @@ async def test_a_restore_is_interrupted_by_a_rebalance_and_goes_on_after_it(runn
         await until(lambda: running.lag() == 0)
         assert app.is_ready
     running.check()
+
+
+async def test_a_rebuild_empties_what_is_left_and_goes_through_the_source_in_silence(
+    running: Run,
+) -> None:
+    producer = Producer({"bootstrap.servers": running.bootstrap_servers})
+    for number in range(PARTITIONS):
+        producer.produce(running.changelog, b"999", b"k1", number)
+        producer.produce(running.changelog, b"999", b"none of the source", number)
+    producer.flush()
+    running.feed(200)
+    before = Counter(m.partition() for m in read_all(running.settings, running.source))
+    for number, count in before.items():
+        running.commit_offset(number, count, Note({running.changelog: 100}))
+    app = counting(running, rebuild_lost_state=True)
+    async with started(app):
+        await until(lambda: app.is_ready)
+        await until(lambda: app.consumer.committer.statistics.events == 200)
+        await until(lambda: not app.consumer.committer.muted_until)
+        assert running.outputs() == 0, "all of it was sent before"
+        running.feed(50)
+        await until(lambda: running.lag() == 0)
+    assert running.outputs() == 50
+    source = read_all(running.settings, running.source)
+    assert running.state() == dict(Counter(message.key() for message in source))
 
 
 def an_application_with_sources_of_different_counts(servers: str, *topics: str) -> None:

@@ -83,16 +83,6 @@ def a_transaction(run: Run, records: Records) -> Iterator[Producer]:
     yield owner
 
 
-def commit_offset(run: Run, offset: int, note: Note) -> None:
-    consumer = Consumer(
-        {"bootstrap.servers": run.bootstrap_servers, "group.id": f"{run.name}-group"}
-    )
-    consumer.commit(
-        offsets=[TopicPartition(run.source, 0, offset, note.encode())], asynchronous=False
-    )
-    consumer.close()
-
-
 def test_the_last_value_of_a_key_counts_and_a_tombstone_removes_it(running: Run) -> None:
     write(running, [(b"a", b"1"), (b"b", b"1"), (None, b"no key"), (b"a", b"2"), (b"b", None)])
     write(running, [(b"c", b"3"), (b"none", None)], number=2)
@@ -183,7 +173,7 @@ def test_a_restore_begins_when_an_older_owners_offsets_are_stable(running: Run) 
 
 def test_a_changelog_that_lost_its_beginning_is_emptied_and_made_anew(running: Run) -> None:
     write(running, [(b"a", b"1"), (b"b", b"1"), (b"c", b"1")])
-    commit_offset(running, 9, Note({running.changelog: 3}, {running.changelog: 0}))
+    running.commit_offset(0, 9, Note({running.changelog: 3}, {running.changelog: 0}))
     [cut] = running.admin.delete_records([TopicPartition(running.changelog, 0, 2)]).values()
     cut.result()
     restore = complete(a_restore(running, rebuilds=True))
@@ -195,7 +185,7 @@ def test_a_changelog_that_lost_its_beginning_is_emptied_and_made_anew(running: R
 
 def test_a_rebuild_that_was_interrupted_goes_on_muted(running: Run) -> None:
     write(running, [(b"a", b"1")])
-    commit_offset(running, 4, Note({running.changelog: 1}, {running.changelog: 0}, until=9))
+    running.commit_offset(0, 4, Note({running.changelog: 1}, {running.changelog: 0}, until=9))
     restore = complete(a_restore(running))
     assert restore.stores == {(running.changelog, 0): {b"a": b"1"}}
     assert restore.offsets == {(running.source, 0): 4}
