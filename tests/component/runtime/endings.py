@@ -15,7 +15,7 @@ from faust.types.tuples import TP
 
 from streams.runtime import ExitCode, RuntimeSettings, die, make_app, run
 from streams.runtime.watchdog import Watchdog
-from tests.component.runtime.standins import METADATA, an_app, deliver, failure
+from tests.component.runtime.standins import METADATA, Failed, an_app, deliver, failure, hand_over
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -187,6 +187,16 @@ def work_without_a_generation() -> None:
 
 
 # The member and the process
+
+
+def a_fetch_that_is_not_allowed() -> None:
+    error = failure(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    asyncio.run(hand_over(an_app(), Failed(error)))
+
+
+def a_fetch_whose_slot_was_taken() -> None:
+    error = failure(KafkaError.FENCED_INSTANCE_ID, fatal=True)
+    asyncio.run(hand_over(an_app(), Failed(error)))
 
 
 def _subscribed(*subscriptions: str, client: dict[str, Any], **settings: Any) -> None:

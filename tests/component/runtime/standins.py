@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,6 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from streams.runtime import RuntimeSettings, make_app
 from streams.runtime.delivery import Batch, ReachedEnd
+from streams.runtime.fetching import ConsumerThread
 from streams.runtime.producer import TransactionalProducer
 from streams.runtime.watchdog import Watchdog
 
@@ -103,6 +105,12 @@ class Raw(NamedTuple):
     content: tuple[bytes | None, bytes | None] = (b"k", b"v")
     pairs: list[tuple[str, bytes | None]] | None = None
 
+    def error(self) -> None:
+        """A record is no error."""
+
+    def topic(self) -> str:
+        return "in"
+
     def partition(self) -> int:
         return self.number
 
@@ -136,3 +144,19 @@ def deliver(
     app.consumer.deliver(
         topic, Batch(app.consumer.epoch if epoch is None else epoch, messages, ends)
     )
+
+
+class Failed(NamedTuple):
+    """What librdkafka gives instead of a record."""
+
+    planted: KafkaException
+
+    def error(self) -> Any:
+        return self.planted.args[0]
+
+
+async def hand_over(app: RuntimeApp, *fetched: Any) -> None:
+    """Go through what was fetched, as the consumer's thread does."""
+    thread = ConsumerThread(app.consumer, ["in"], asyncio.get_running_loop())
+    thread._hand_over(app.consumer.epoch, list(fetched))  # noqa: SLF001  # the thread is not started
+    await asyncio.sleep(0.01)

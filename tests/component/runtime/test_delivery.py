@@ -8,10 +8,20 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from faust.types.tuples import TP
 from structlog.testing import capture_logs
 
-from tests.component.runtime.standins import GENERATION, METADATA, Raw, an_app, deliver
+from tests.component.runtime.standins import (
+    GENERATION,
+    METADATA,
+    Failed,
+    Raw,
+    an_app,
+    deliver,
+    failure,
+    hand_over,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -157,6 +167,25 @@ async def test_the_end_of_a_partition_moves_its_position_over_control_records(
     app.consumer.highs[SOURCE] = 7
     assert (app.consumer.lag(SOURCE), await app.consumer.position(SOURCE)) == (3, 4)
     assert app.consumer.lag(TP("in", 1)) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        failure(KafkaError._TRANSPORT),  # noqa: SLF001  # librdkafka's public code
+        failure(KafkaError.NOT_COORDINATOR),
+        failure(KafkaError.REQUEST_TIMED_OUT, retriable=True),
+    ],
+    ids=str,
+)
+async def test_a_passing_error_of_a_fetch_is_told_and_costs_no_record(
+    app: RuntimeApp, error: KafkaException
+) -> None:
+    async with an_agent(app):
+        with capture_logs() as logs:
+            await hand_over(app, Raw(0, 0), Failed(error), Raw(0, 1))
+        await until(lambda: app.consumer.expected[SOURCE] == 2)
+    assert [entry["event"] for entry in logs] == ["fetch_retries"]
 
 
 async def test_a_slow_broker_holds_the_agent_back(app: RuntimeApp) -> None:
