@@ -164,8 +164,6 @@ class ConsumerThread(threading.Thread):
                 self._on_fetch_error(error)
                 continue
             topic, number, offset = message.topic(), message.partition(), message.offset()
-            if topic is None or number is None or offset is None:
-                continue
             batch = topics.get(topic)
             if batch is None:
                 batch = topics[topic] = Batch(epoch, [], [])

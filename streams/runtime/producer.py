@@ -38,14 +38,13 @@ _FENCED = frozenset(
         KafkaError._FENCED,  # noqa: SLF001  # librdkafka's public code for "fenced by another producer"
         KafkaError.INVALID_PRODUCER_EPOCH,
         KafkaError.FENCED_INSTANCE_ID,
-        KafkaError.PRODUCER_FENCED
-        if hasattr(KafkaError, "PRODUCER_FENCED")
-        else KafkaError._FENCED,  # noqa: SLF001
+        KafkaError.PRODUCER_FENCED,
     }
 )
 _RETRY_SECONDS = 0.05
 _INIT_LIMIT_SECONDS = 90.0
-_CALL_LIMIT_SECONDS = 30.0
+#: One call of it; it is resumed by the next. Short, for a stop has to wait for it.
+_INIT_STEP_SECONDS = 5.0
 _QUEUE_FULL_RETRY_SECONDS = 0.01
 
 
@@ -54,10 +53,6 @@ class _NoBuffer(Service):  # type: ignore[misc]  # mode is untyped here
 
     app: Any = None
     threaded_producer = None
-
-    @property
-    def size(self) -> int:
-        return 0
 
     async def flush(self) -> None:
         """Nothing to do."""
@@ -80,6 +75,8 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
         self.transactional_id = f"{self.settings.group}-{self.settings.slot or uuid.uuid4().hex}"
         self.is_committing = False
         self.is_aborting = False
+        self._has_begun = False
+        self._is_stopped = False
         self._pool = ThreadPoolExecutor(1, "transactions")
         self._producer: confluent_kafka.Producer | None = None
 
@@ -111,17 +108,20 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
         self._producer = producer = confluent_kafka.Producer(config)
         with self.app.watchdog.limit("init_transactions", _INIT_LIMIT_SECONDS):
             await self.in_thread(
-                lambda: self.retry(lambda: producer.init_transactions(30), "init_transactions")
+                lambda: self.retry(
+                    lambda: producer.init_transactions(_INIT_STEP_SECONDS), "init_transactions"
+                )
             )
         producer.begin_transaction()
+        self._has_begun = True
 
     async def on_stop(self) -> None:
         """Abort what was not committed; it will be done again."""
-        if self._producer is not None and not self.is_committing:
+        self._is_stopped = True
+        if self._has_begun and not self.is_committing:
             self.is_aborting = True
-            producer = self._producer
             try:
-                await self.in_thread(lambda: producer.abort_transaction(5))
+                await self.in_thread(lambda: self.librdkafka.abort_transaction(5))
             except KafkaException as error:
                 log.warning("abort_failed", error=_name(error))
         self._pool.shutdown(wait=False)
@@ -140,6 +140,8 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
                 while self.is_aborting:  # another thread aborts and exits: never race with it
                     time.sleep(1)
                 if error.retriable() and not error.fatal() and not error.txn_requires_abort():
+                    if self._is_stopped and not self._has_begun:
+                        return None  # no broker was there, and nobody waits for one any more
                     log.warning("retrying", step=step, error=error.name())
                     time.sleep(_RETRY_SECONDS)
                     continue

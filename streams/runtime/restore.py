@@ -74,6 +74,7 @@ class Restore:
         kept: KeptStores | None = None,
         *,
         transactional_id: str = "",
+        stands_still_seconds: float = _STANDS_STILL_SECONDS,
     ) -> None:
         self.sources = sources
         self.offsets: dict[Partition, int] | None = None
@@ -92,6 +93,7 @@ class Restore:
         self._transactional_id = transactional_id
         self._committed = CommittedPositions(settings)
         self._helped = 0.0
+        self._stands_still_seconds = stands_still_seconds
         #: Where to go on in each changelog.
         self._positions: dict[Partition, int] = {}
         self._moved = time.monotonic()
@@ -136,7 +138,7 @@ class Restore:
             self._tell()
             numbers = {number for _, number in self._left}
             self._help([source for source in self.sources if source[1] in numbers])
-            if time.monotonic() - self._moved > _STANDS_STILL_SECONDS:
+            if time.monotonic() - self._moved > self._stands_still_seconds:
                 log.warning("restore_reader_replaced", partitions=len(self._left))
                 self._close()
                 self._read()

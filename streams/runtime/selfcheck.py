@@ -7,6 +7,10 @@ by changing ``TESTED`` and passing the whole suite, never by a resolver.
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TESTED = {
     "faust-streaming": "0.15.3",
@@ -15,10 +19,10 @@ TESTED = {
 }
 
 
-def unsupported_versions() -> list[str]:
+def unsupported_versions(wanted: Mapping[str, str] = TESTED) -> list[str]:
     """A line for each library whose version is not the tested one; none: all is well."""
     problems = []
-    for name, tested in TESTED.items():
+    for name, tested in wanted.items():
         try:
             installed = version(name)
         except PackageNotFoundError:

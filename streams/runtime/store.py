@@ -55,6 +55,8 @@ class RuntimeTable(faust.Table):  # type: ignore[misc]  # Faust is untyped here
 
     def __setitem__(self, key: bytes, value: bytes) -> None:
         scope = event_in_progress("a change of a table")
+        if type(key) is not bytes or type(value) is not bytes:
+            raise TypeError("the runtime's tables hold bytes; encode key and value before")
         scope.records.append((self.changelog, value, key, scope.partition))
         self.stores[scope.partition][key] = value
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 import uuid
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -17,9 +19,29 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from streams.config import load_settings
 from tests.support.services import read_all, wait_until
 
+if TYPE_CHECKING:
+    from streams.runtime.extents import Note
+
 APPLICATION = Path(__file__).with_name("counting.py")
 PARTITIONS = 4
 KEYS = 100
+
+
+class Logs:
+    """What the workers of a run wrote, each into a file of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._paths: list[Path] = []
+
+    def add(self) -> Path:
+        """The file of one more worker."""
+        self._paths.append(self._directory / f"worker-{len(self._paths)}.log")
+        return self._paths[-1]
+
+    def read_text(self) -> str:
+        """All of them, worker by worker in the order of their starts."""
+        return "".join(path.read_text() for path in self._paths)
 
 
 class Run:
@@ -34,8 +56,8 @@ class Run:
     ) -> None:
         self.bootstrap_servers = bootstrap_servers
         self.name = f"r{uuid.uuid4().hex[:8]}"
-        self.log = directory / "workers.log"
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.log = Logs(directory)
+        self.workers: dict[subprocess.Popen[bytes], Path] = {}
         self.settings = load_settings(bootstrap_servers=bootstrap_servers)
         self.admin = AdminClient({"bootstrap.servers": bootstrap_servers})
         self.source, self.output = f"{self.name}-in", f"{self.name}-out"
@@ -62,15 +84,22 @@ class Run:
 
     def start(self, slot: str | None = None, **env: str) -> subprocess.Popen[bytes]:
         environment = {**os.environ, **env, **({"SLOT": slot} if slot else {})}
-        with self.log.open("ab") as output:
+        log = self.log.add()
+        with log.open("ab") as output:
             worker = subprocess.Popen(
                 [sys.executable, str(APPLICATION), self.bootstrap_servers, self.name],
                 env=environment,
                 stdout=output,
                 stderr=output,
             )
-        self.workers.append(worker)
+        self.workers[worker] = log
         return worker
+
+    def restores(self, worker: subprocess.Popen[bytes]) -> list[tuple[int, int]]:
+        """Stores that were still there, and records that were read, in each restore of a worker."""
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", self.workers[worker].read_text())
+        found = re.findall(r"restored\W.*?kept=(\d+).*?records=(\d+)", plain)
+        return [(int(kept), int(records)) for kept, records in found]
 
     def lag(self) -> int:
         reader = Consumer(
@@ -88,6 +117,15 @@ class Run:
             return behind
         finally:
             reader.close()
+
+    def commit_offset(self, number: int, offset: int, note: Note) -> None:
+        """As if the group had committed this source position."""
+        consumer = Consumer(
+            {"bootstrap.servers": self.bootstrap_servers, "group.id": f"{self.name}-group"}
+        )
+        position = TopicPartition(self.source, number, offset, note.encode())
+        consumer.commit(offsets=[position], asynchronous=False)
+        consumer.close()
 
     def outputs(self) -> int:
         return len(read_all(self.settings, self.output))

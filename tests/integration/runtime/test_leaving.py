@@ -30,7 +30,7 @@ def test_the_others_get_its_partitions_long_before_the_session_ends(running: Run
     long = {"SESSION_MS": str(LONG_MS), "TRANSACTION_MS": str(LONG_MS)}
     running.start("a", **long)
     leaver = running.start("b", **long)
-    wait_until(lambda: running.log.read_text().count("restored") >= 2, 60, running.log.read_text)
+    wait_until(lambda: running.restores(leaver), 60, running.log.read_text)
     running.feed(500)
     running.wait()
     leaver.terminate()
@@ -57,3 +57,15 @@ def test_a_slot_that_is_no_member_is_named_with_those_that_are(running: Run) -> 
 def test_a_worker_without_a_slot_needs_no_removal(running: Run) -> None:
     with pytest.raises(MembershipError, match="only a worker with a slot"):
         remove_member(settings_of(running, None), [running.source])
+
+
+def test_a_group_that_never_was_has_no_members(running: Run) -> None:
+    assert members(settings_of(running, None)) == {}
+
+
+def test_a_slot_that_can_not_be_taken_over_in_time_is_told(running: Run) -> None:
+    running.start("a", SESSION_MS=str(LONG_MS))
+    running.feed(10)
+    running.wait()
+    with pytest.raises(MembershipError, match="slot a could not be taken over in time"):
+        remove_member(settings_of(running, "a"), [running.source], limit_seconds=0)
