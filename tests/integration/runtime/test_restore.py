@@ -204,12 +204,14 @@ def test_a_changelog_that_does_not_exist_ends_the_process(running: Run, tmp_path
     assert "a changelog can't be read" in end.text
 
 
-def restore_while_it_is_cut(bootstrap_servers: str, group: str, changelog: str) -> None:
+def restore_while_it_is_cut(
+    bootstrap_servers: str, group: str, changelog: str, source: str
+) -> None:
     """Retention takes what has not been read yet, behind the back of the reader."""
     from confluent_kafka.admin import AdminClient  # noqa: PLC0415  # in the process of its own
 
     client = {"bootstrap.servers": bootstrap_servers}
-    restore = Restore(RuntimeSettings(client=client, group=group), [changelog], {("s", 0)})
+    restore = Restore(RuntimeSettings(client=client, group=group), [changelog], {(source, 0)})
     while not restore.starts:
         restore.step()
     restore.give_up()
@@ -223,7 +225,7 @@ def test_a_changelog_that_is_cut_during_a_restore_ends_the_process(
     running: Run, tmp_path: Path
 ) -> None:
     write(running, [(b"a", b"1"), (b"b", b"1"), (b"c", b"1")])
-    names = f"{running.name}-group", running.changelog
+    names = f"{running.name}-group", running.changelog, running.source
     end = ending(restore_while_it_is_cut, running.bootstrap_servers, *names, log=tmp_path / "log")
     assert end.code == ExitCode.RESTORE_FAILED, end.text
     assert "a changelog can't be read" in end.text
