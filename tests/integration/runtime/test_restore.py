@@ -102,7 +102,7 @@ def test_an_empty_changelog_is_restored_without_a_reader(running: Run) -> None:
 
 
 def test_an_interrupted_restore_is_gone_on_with(running: Run) -> None:
-    count = 25_000
+    count = 35_000
     records: Records = [(b"%d" % (n % 7000), b"%d" % n) for n in range(count)]
     write(running, records)
     kept = KeptStores(60)
@@ -181,6 +181,17 @@ def test_a_changelog_that_lost_its_beginning_is_emptied_and_made_anew(running: R
     assert restore.leftovers == {(running.changelog, 0): [b"c"]}
     assert restore.offsets == {(running.source, 0): OFFSET_BEGINNING}
     assert restore.muted_until == {(running.source, 0): 9}
+
+
+def test_what_is_left_of_a_lost_changelog_is_not_kept(running: Run) -> None:
+    write(running, [(b"a", b"1")])
+    running.commit_offset(0, 9, Note({running.changelog: 3}, {running.changelog: 0}))
+    kept = KeptStores(60)
+    restore = a_restore(running, kept=kept, rebuilds=True)
+    while not restore.stores:
+        assert not restore.step()
+    restore.give_up()
+    assert kept.take((running.changelog, 0)) is None
 
 
 def test_a_rebuild_that_was_interrupted_goes_on_muted(running: Run) -> None:
