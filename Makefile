@@ -31,10 +31,11 @@ test-fast: $(VENV)/.installed ## the tests that need no broker
 	@$(VENV)/bin/python -m pytest -m "not kafka" $(ARGS)
 
 COVERAGE := $(VENV)/bin/python -m coverage
-coverage-runtime: $(VENV)/.installed ## branch coverage of streams.runtime by its own tests; fails under 95 %
+COVERED := tests/unit/test_runtime_*.py tests/unit/test_kept_stores.py tests/component/runtime \
+  $(addprefix tests/integration/runtime/test_,restore.py in_process.py leaving.py)
+coverage-runtime: $(VENV)/.installed ## branch coverage of streams.runtime; fails under 95 %
 	@$(COVERAGE) erase --rcfile=tests/coverage-runtime.ini
-	@$(COVERAGE) run --rcfile=tests/coverage-runtime.ini -m pytest -q tests/unit/test_runtime_*.py \
-	  tests/unit/test_kept_stores.py tests/component/runtime tests/integration/runtime $(ARGS)
+	@$(COVERAGE) run --rcfile=tests/coverage-runtime.ini -m pytest -q $(COVERED) $(ARGS)
 	@$(COVERAGE) combine --quiet --rcfile=tests/coverage-runtime.ini
 	@$(COVERAGE) report --rcfile=tests/coverage-runtime.ini
 

@@ -231,8 +231,6 @@ class ConsumerThread(threading.Thread):
             if error is not None:
                 self._on_fetch_error(error)
             return
-        if self._restore is not restore:
-            return
         self._restore = None
         fault_point("restore_ends")
         self._in_loop(self._owner.on_restored(restore), _INSTALL_LIMIT_SECONDS)

@@ -44,7 +44,7 @@ _FENCED = frozenset(
 _RETRY_SECONDS = 0.05
 _INIT_LIMIT_SECONDS = 90.0
 #: One call of it; it is resumed by the next. Short, for a stop has to wait for it.
-_INIT_STEP_SECONDS = 5.0
+_INIT_STEP_SECONDS = 2.0
 _QUEUE_FULL_RETRY_SECONDS = 0.01
 
 

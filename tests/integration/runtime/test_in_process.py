@@ -139,7 +139,6 @@ async def test_a_rebuild_empties_what_is_left_and_goes_through_the_source_in_sil
 ) -> None:
     producer = Producer({"bootstrap.servers": running.bootstrap_servers})
     for number in range(PARTITIONS):
-        producer.produce(running.changelog, b"999", b"k1", number)
         producer.produce(running.changelog, b"999", b"none of the source", number)
     producer.flush()
     running.feed(200)
