@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import sys
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_LIMIT_SECONDS = 90
+_LIMIT_SECONDS = 60
 
 #: A server that has imported everything and has no threads: a child starts in no time.
 _PROCESSES = multiprocessing.get_context("forkserver")
@@ -40,5 +41,6 @@ def _run(log: Path, call: Callable[..., object], arguments: tuple[object, ...]) 
     with log.open("wb") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
+    faulthandler.dump_traceback_later(_LIMIT_SECONDS - 5)  # where it hangs, if it does
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a text stream
     call(*arguments)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from structlog.testing import capture_logs
 
 from streams.runtime import ExitCode, RuntimeSettings
@@ -217,14 +218,13 @@ def restore_while_it_is_cut(
     bootstrap_servers: str, group: str, changelog: str, source: str
 ) -> None:
     """Retention takes what has not been read yet, behind the back of the reader."""
-    from confluent_kafka.admin import AdminClient  # noqa: PLC0415  # in the process of its own
-
     client = {"bootstrap.servers": bootstrap_servers}
     restore = Restore(RuntimeSettings(client=client, group=group), [changelog], {(source, 0)})
     while not restore.starts:
         restore.step()
     restore.give_up()
-    [cut] = AdminClient(client).delete_records([TopicPartition(changelog, 0, 2)]).values()
+    admin = AdminClient(client)  # held: its answers die with it
+    [cut] = admin.delete_records([TopicPartition(changelog, 0, 2)]).values()
     cut.result()
     restore._read()  # noqa: SLF001  # as where a reader is replaced
     complete(restore)
