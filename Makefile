@@ -6,7 +6,7 @@ SECONDS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check bench-ingress bench-api format clean
+.PHONY: help demo test test-fast check bench-ingress bench-api bench-model format clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench-ingress: $(VENV)/.installed ## verified webhooks a second on one core (nee
 
 bench-api: $(VENV)/.installed ## the API's answers a second on one core, against the least that answers the same (as above)
 	@$(VENV)/bin/python -m tests.bench.api $(ARGS)
+
+bench-model: $(VENV)/.installed ## rows a second into PostgreSQL, against a bare loop that writes the same
+	@$(VENV)/bin/python -m tests.bench.model $(ARGS)
 
 format: $(VENV)/.installed ## format and apply safe fixes
 	@$(VENV)/bin/ruff format .
