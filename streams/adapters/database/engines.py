@@ -99,6 +99,7 @@ def reading_engine(text: str) -> AsyncEngine:
         pool_size=_READERS,
         max_overflow=_READERS,
         pool_timeout=_POOL_WAIT_SECONDS,
+        pool_reset_on_return=None,
         isolation_level="AUTOCOMMIT",
     )
     _on_connect(

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 SITE_HEADER: Final = "wix-site-id"
 _LONGEST_SITE: Final = 64
-#: Of one address, for what needs no token.
-_PER_ADDRESS: Final = 120
 
 
 class Guard:
@@ -63,11 +61,13 @@ class Guard:
     def limit_address(self, request: Request) -> None:
         """Count a request that needs no token.
 
+        As many as a token's: behind a proxy all buyers have one address.
+
         Raises:
             ApiError: 429, its address has asked too often.
         """
         address = "unknown" if request.client is None else request.client.host
-        self._limit(f"address {address}", _PER_ADDRESS)
+        self._limit(f"address {address}", self._per_minute)
 
     async def access_token(self, secret: str, instance_id: str | None) -> str:
         """A short-lived token for a lasting one, for one site if it is named.
