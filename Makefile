@@ -9,7 +9,7 @@ BROKERS ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast coverage-runtime check contracts chaos chaos-long bench-ingress bench-worker bench-api format clean
+.PHONY: help demo test test-fast coverage-runtime check contracts chaos chaos-long bench-ingress bench-worker bench-api bench-model format clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench-ingress: $(VENV)/.installed ## verified webhooks a second on one core (nee
 
 bench-api: $(VENV)/.installed ## the API's answers a second on one core, against the least that answers the same (as above)
 	@$(VENV)/bin/python -m tests.bench.api $(ARGS)
+
+bench-model: $(VENV)/.installed ## rows a second into PostgreSQL, against a bare loop that writes the same
+	@$(VENV)/bin/python -m tests.bench.model $(ARGS)
 
 format: $(VENV)/.installed ## format and apply safe fixes
 	@$(VENV)/bin/ruff format .

@@ -24,6 +24,7 @@ from streams.api.query.violations import refuse
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from sqlalchemy import ColumnElement, Select
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from streams.api.callers import Caller
@@ -81,26 +82,10 @@ async def analyse(
     engine: AsyncEngine, caller: Caller, asked: AnalyticsRequest, zone: ZoneInfo
 ) -> dict[str, Any]:
     """The answer, with the metrics that were asked for."""
-    columns = CHECKOUTS.c
-    sees = visible(caller)
-    newest = (
-        select(columns.currency)
-        .where(sees, columns.currency.is_not(None))
-        .order_by(columns.created_at.desc(), columns.abandoned_checkout_id.desc())
-        .limit(1)
-    )
-    grouped = (
-        select(columns.status_key, columns.currency, columns.total_amount, func.count())
-        .where(
-            sees,
-            columns.created_at >= _key(asked.first, zone),
-            columns.created_at < _key(asked.last + timedelta(days=1), zone),
-        )
-        .group_by(columns.status_key, columns.currency, columns.total_amount)
-    )
     async with engine.connect() as connection:
-        currency = await connection.scalar(newest)
-        rows = (await connection.execute(grouped)).all()
+        sees = await visible(connection, caller)
+        currency = await connection.scalar(_newest_currency(sees))
+        rows = (await connection.execute(_grouped(sees, asked, zone))).all()
     sums = {status: _Sum() for status in STATUSES}
     for status_key, its_currency, amount_key, count in rows:
         status = STATUSES[status_key == text_key(STATUSES[1])]
@@ -113,6 +98,29 @@ async def analyse(
             found.priced += count
             found.value += amount * count
     return {"currency": currency or "", **_metrics(sums, asked.metrics)}
+
+
+def _newest_currency(sees: ColumnElement[bool]) -> Select[tuple[str]]:
+    columns = CHECKOUTS.c
+    return (
+        select(columns.currency)
+        .where(sees, columns.currency.is_not(None))
+        .order_by(columns.created_at.desc(), columns.abandoned_checkout_id.desc())
+        .limit(1)
+    )
+
+
+def _grouped(sees: ColumnElement[bool], asked: AnalyticsRequest, zone: ZoneInfo) -> Select[Any]:
+    columns = CHECKOUTS.c
+    return (
+        select(columns.status_key, columns.currency, columns.total_amount, func.count())
+        .where(
+            sees,
+            columns.created_at >= _key(asked.first, zone),
+            columns.created_at < _key(asked.last + timedelta(days=1), zone),
+        )
+        .group_by(columns.status_key, columns.currency, columns.total_amount)
+    )
 
 
 def _metrics(sums: Mapping[str, _Sum], wanted: frozenset[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, false, func, or_, select
 
 from streams.adapters.database.tables import CHECKOUTS
 from streams.api.callers import Scope
@@ -45,9 +45,36 @@ class Found(NamedTuple):
     total: int | None = None
 
 
-def visible(caller: Caller) -> ColumnElement[bool]:
-    """The checkouts that there are for a caller."""
-    return and_(CHECKOUTS.c.is_deleted.is_(False), caller.condition(CHECKOUTS))
+async def visible(connection: AsyncConnection, caller: Caller) -> ColumnElement[bool]:
+    """The checkouts that there are for a caller.
+
+    Its sites may be named by either of their ids. Which of them are there is looked up, for a
+    condition on one column is a range of an index, and one on either of two is none.
+    """
+    if not caller.sites:
+        return visible_by(caller, CHECKOUTS.c.instance_id, CHECKOUTS.c.site_id)
+    known = (await connection.execute(names_in_use(caller))).one()
+    return visible_by(
+        caller, *(CHECKOUTS.c[name] for name in known._fields if getattr(known, name))
+    )
+
+
+def names_in_use(caller: Caller) -> Select[bool, bool]:
+    """For each column that names a site, whether a checkout has one of the caller's there."""
+    names = sorted(caller.sites or ())
+    return select(
+        exists().where(CHECKOUTS.c.instance_id.in_(names)).label("instance_id"),
+        exists().where(CHECKOUTS.c.site_id.in_(names)).label("site_id"),
+    )
+
+
+def visible_by(caller: Caller, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The checkouts that have one of the caller's sites in one of the columns."""
+    is_there = CHECKOUTS.c.is_deleted.is_(False)
+    if caller.sites is None:
+        return is_there
+    names = sorted(caller.sites)
+    return and_(is_there, or_(false(), *(column.in_(names) for column in columns)))
 
 
 async def find_checkout(engine: AsyncEngine, caller: Caller, checkout_id: str) -> bytes | None:
@@ -74,8 +101,8 @@ async def find_page(  # what a page depends on
     """
     if not caller.may(Scope.READ_PERSONAL):
         question.require_impersonal()
-    condition = and_(visible(caller), matching(question.filter))
     async with engine.connect() as connection:
+        condition = and_(await visible(connection, caller), matching(question.filter))
         if isinstance(page, OffsetPage):
             rows = await _rows(connection, question, condition, page.limit, page.offset)
             total = await _total(connection, condition)

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from streams.adapters.database.engines import database_url, reading_engine, writing_engine
-from streams.adapters.database.failures import is_passing
+from streams.adapters.database.failures import is_about_values, is_passing
 from streams.adapters.database.schema import migrate
 from streams.adapters.database.tables import CHECKOUTS
 from streams.api.model import Place
@@ -71,6 +71,35 @@ def test_a_process_that_is_paused_within_a_transaction_holds_up_no_other(
         assert read_positions(connection) == {place: 2}
     paused.dispose()
     other.dispose()
+
+
+def test_a_connection_that_the_server_ended_is_a_failure_that_passes(
+    postgres: PostgreSQL,
+) -> None:
+    engine = writing_engine(postgres.new_database())
+    with engine.connect() as ended, engine.connect() as other:
+        number = ended.scalar(text("SELECT pg_backend_pid()"))
+        other.execute(text(f"SELECT pg_terminate_backend({number})"))
+        with pytest.raises(DBAPIError) as failure:
+            ended.execute(text("SELECT 1"))
+        assert is_passing(failure.value)
+        assert not is_about_values(failure.value)
+    with engine.connect() as anew:
+        assert anew.scalar(text("SELECT 1")) == 1
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "statement", ["SELECT 1/0", "SELECT 'x'::integer", "INSERT INTO model VALUES (NULL)"]
+)
+def test_a_value_that_does_not_fit_never_passes(postgres: PostgreSQL, statement: str) -> None:
+    engine = writing_engine(postgres.new_database())
+    migrate(engine)
+    with engine.connect() as connection, pytest.raises(DBAPIError) as failure:
+        connection.execute(text(statement))
+    assert is_about_values(failure.value)
+    assert not is_passing(failure.value)
+    engine.dispose()
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from streams.api.metrics import ApiMetrics
 from streams.api.model import Complete, Model, Place, PositionMovedError, Record
 from streams.api.model.positions import reset_positions
 from streams.demo.simulator.platform import Options, Platform, past
-from tests.support.builders import CHECKOUT, OTHER_SITE, T0, at, entity
+from tests.support.builders import CHECKOUT, OTHER_SITE, T0, at, entity, headers
 from tests.support.builders import text as text_of
 from tests.support.databases import PostgreSQL, sqlite_database
 from tests.support.records import of_whole, source, story
@@ -254,6 +254,49 @@ def test_what_the_database_can_not_hold_is_left_out_and_the_others_pass(engine: 
     kept = {row["abandoned_checkout_id"] for row in rows(engine, CHECKOUTS)}
     assert {CHECKOUT, "c"} <= kept
     assert rows(engine, POSITIONS)[0]["next_offset"] == 7
+
+
+TIME = b'"eventTime":"2026-03-01T00:00:00Z"'
+ODD_EVENTS = [
+    b"",
+    b"null",
+    b"[]",
+    b'{"id":"\\ud800","entityId":"x",%s,"createdEvent":{"entity":{"status":"\\udfff"}}}' % TIME,
+    b'{"id":"a","createdEvent":{"entity":{"createdDate":"9999-12-31T23:59:59.999999Z"}}}',
+    b'{"id":"a",%s,"createdEvent":{"entity":{"buyerInfo":{"email":5},"totalPrice":"x"}}}' % TIME,
+    b'{"id":"a",%s,"createdEvent":{"entity":"[1,2]"}}' % TIME,
+    b'{"id":"a",%s,"createdEvent":{"entity":{"a":1e999,"b":NaN}}}' % TIME,
+    b'{"id":"a",%s,"createdEvent":{"entity":{"a":%s,"x":"\xff"}}}' % (TIME, b"9" * 30),
+    b'{"id":"a",%s,"createdEvent":{"entity":{"a":%s}}}' % (TIME, b"[" * 3000 + b"]" * 3000),
+    b'{%s,"entityEventSequence":"99999999999999999999"}' % TIME,
+]
+ANNOUNCED = b'{"event_id":"%s","type":"t","revision":%s,"source_event_id":"","occurred_at":"%s",'
+ODD_ANNOUNCEMENTS = [
+    None,
+    b"{}",
+    ANNOUNCED % (b"\\ud800", b"1", b"2026-01-01T00:00:00Z") + b'"abandoned_checkout_id":"a"}',
+    ANNOUNCED % (b"a\\u0000", b"1", b"2026-01-01T00:00:00Z")
+    + b'"abandoned_checkout_id":"\\u0000"}',
+    ANNOUNCED % (b"b", b"1", b"2026-01-01T00:00:00") + b'"abandoned_checkout_id":"a"}',
+    ANNOUNCED % (b"c", b"9" * 30, b"2026-01-01T00:00:00Z") + b'"abandoned_checkout_id":"a"}',
+]
+
+
+def test_whatever_bytes_are_in_the_topics_the_model_goes_on(engine: Engine) -> None:
+    others = [Place(EVENTS, 0), Place(CONVERSION, 0)]
+    model = begun(engine, [*PLACES, *others])
+    said = [*headers(T0), ("ce_accountinfo", b'{"siteId":"\\ud800","accountId":5}'), ("x", None)]
+    keys = (b"k", b"\xff\xfe", b"K\x00Z", b"\xed\xa0\x80")
+    odd = [(key, value) for value in ODD_EVENTS for key in keys]
+    for offset, (key, value) in enumerate(odd):
+        model.apply([Record(PLACES[0], offset, key, value, said, 0)])
+    for offset, announced in enumerate(ODD_ANNOUNCEMENTS):
+        model.apply([Record(place, offset, b"k", announced, [], 0) for place in others])
+    after = source(len(odd), "created", entity(id="after"), checkout="after")
+    model.apply([after])
+    assert "after" in {row["abandoned_checkout_id"] for row in rows(engine, CHECKOUTS)}
+    for row in rows(engine, CHECKOUTS):
+        assert isinstance(json.loads(row["entity"]), dict)
 
 
 def test_read_again_from_the_beginning_the_tables_are_the_same_bytes(engine: Engine) -> None:

@@ -29,7 +29,7 @@ class _Announcement(msgspec.Struct, gc=False):
     revision: Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
     source_event_id: str
     abandoned_checkout_id: str
-    occurred_at: datetime
+    occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
     changed_fields: list[str] = []
 
 
