@@ -83,7 +83,10 @@ def test_every_command_in_the_documents_exists() -> None:
         assert words[:2] in known or words[:1] in known, words
 
 
-COMMANDS = ("demo", "up", "ingress", "worker", "topics", "simulate", "doctor", "dead-letters")
+COMMANDS = (
+    *("demo", "up", "ingress", "worker", "api", "new-token", "topics", "simulate", "doctor"),
+    "dead-letters",
+)
 LETTERS = ("list", "replay")
 
 
