@@ -43,6 +43,7 @@ def test_a_healthy_development_installation_has_no_problem(kafka_settings: Setti
     assert {finding.check for finding in findings} == {
         "settings",
         "keys",
+        "database",
         "libraries",
         "broker",
         "topics",

@@ -89,8 +89,8 @@ def test_every_command_in_the_documents_exists() -> None:
 
 
 COMMANDS = (
-    *("demo", "up", "ingress", "worker", "topics", "schemas", "simulate", "doctor"),
-    *("dead-letters", "workers"),
+    *("demo", "up", "ingress", "worker", "api", "new-token", "topics", "schemas", "simulate"),
+    *("doctor", "dead-letters", "workers"),
 )
 LETTERS = ("list", "replay")
 
