@@ -48,6 +48,15 @@ _DEFINITE: Final = frozenset(
         KafkaError.UNKNOWN_TOPIC_OR_PART,
     }
 )
+#: Not retriable by librdkafka's word, but over when the leader is known.
+_PASSING: Final = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.KAFKA_STORAGE_ERROR,
+    }
+)
 _STEP_SECONDS: Final = 0.05
 _STEP_RECORDS: Final = 10_000
 _REQUEST_SECONDS: Final = 10
@@ -176,7 +185,7 @@ class Restore:
             self.ends = self._list_offsets(partitions, OffsetSpec.latest())
             self.starts = self._list_offsets(partitions, OffsetSpec.earliest())
         except KafkaException as error:
-            if not error.args[0].retriable():
+            if not (error.args[0].retriable() or error.args[0].code() in _PASSING):
                 die(ExitCode.RESTORE_FAILED, "a changelog can't be read", error=str(error))
             time.sleep(2 * _STEP_SECONDS)
             return False

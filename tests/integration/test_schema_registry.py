@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, SchemaRegistryError
-from typer.testing import CliRunner
 
 from schemas.export import json_schemas
-from streams.__main__ import app
 from streams.adapters.errors import RegistryError
 from streams.adapters.schema_registry import (
     State,
@@ -188,13 +186,17 @@ def test_the_commands_print_each_subject_and_end_with_one_only_if_something_brea
     settings: Settings, client: SchemaRegistryClient
 ) -> None:
     environment = {
-        f"{PREFIX}SCHEMA_REGISTRY_URL": settings.schema_registry_url,
+        **os.environ,
+        f"{PREFIX}SCHEMA_REGISTRY_URL": settings.schema_registry_url or "",
         f"{PREFIX}TOPIC_PREFIX": settings.topic_prefix,
     }
 
     def run(*words: str) -> tuple[int, str]:
-        answer = CliRunner().invoke(app, ["schemas", *words], env=environment)
-        return answer.exit_code, answer.stdout
+        command = [sys.executable, "-m", "streams", "schemas", *words]
+        answer = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False
+        )
+        return answer.returncode, answer.stdout
 
     code, text = run("check")
     assert (code, text.count(": new, ")) == (0, 3)

@@ -134,6 +134,15 @@ class Run:
         """Records of the changelog so far."""
         return len(read_all(self.settings, self.changelog))
 
+    def changelog_end(self) -> int:
+        """Records that the changelog has ever had."""
+        reader = Consumer({"bootstrap.servers": self.bootstrap_servers, "group.id": "end"})
+        try:
+            partitions = [TopicPartition(self.changelog, n) for n in range(PARTITIONS)]
+            return sum(reader.get_watermark_offsets(item, 10)[1] for item in partitions)
+        finally:
+            reader.close()
+
     def stop(self) -> None:
         """End all workers, frozen ones too."""
         for worker in self.workers:

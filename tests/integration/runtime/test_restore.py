@@ -16,6 +16,7 @@ from streams.runtime.extents import Note
 from streams.runtime.kept import KeptStores
 from streams.runtime.restore import Restore
 from tests.support.ending import ending
+from tests.support.services import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,9 +129,14 @@ def test_aborted_records_are_not_loaded_and_end_no_restore_early_or_never(runnin
     write(running, [(b"a", b"1")])
     with a_transaction(running, [(b"a", b"aborted"), (b"b", b"aborted")]) as owner:
         owner.abort_transaction(30)
-    restore = complete(a_restore(running))
-    assert restore.stores[running.changelog, 0] == {b"a": b"1"}
-    assert restore.ends[running.changelog, 0] == 4, "one record, two aborted ones, their marker"
+
+    def has_the_marker() -> bool:
+        """One record, two aborted ones, and their marker, which comes a little later."""
+        restore = complete(a_restore(running))
+        assert restore.stores[running.changelog, 0] == {b"a": b"1"}
+        return restore.ends[running.changelog, 0] == 4
+
+    wait_until(has_the_marker, 30)
 
 
 def test_a_restore_waits_for_an_older_owners_open_transaction_and_says_so(running: Run) -> None:
