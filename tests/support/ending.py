@@ -16,7 +16,7 @@ _LIMIT_SECONDS = 60
 
 #: A server that has imported everything and has no threads: a child starts in no time.
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["streams.runtime"])
+_PROCESSES.set_forkserver_preload(["streams.runtime.application"])
 
 
 class Ending(NamedTuple):

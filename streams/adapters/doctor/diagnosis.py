@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from streams.adapters.cluster import Cluster
 from streams.adapters.doctor.brokers import check_brokers
 from streams.adapters.doctor.clock import check_clock
-from streams.adapters.doctor.database import check_database
 from streams.adapters.doctor.findings import Finding, State, ok, problem, warning
 from streams.adapters.doctor.host import check_keys, check_libraries, check_settings
 from streams.adapters.doctor.permissions import check_permissions
@@ -30,6 +29,8 @@ def diagnose(settings: Settings, *, timeout_seconds: float = 15.0) -> list[Findi
     ``timeout_seconds`` bounds each question to Kafka; where it does not answer at all, what needs
     it is not looked at.
     """
+    from streams.adapters.doctor.database import check_database  # noqa: PLC0415  # a worker's start needs none
+
     findings = [
         *check_settings(settings),
         *check_keys(settings),
