@@ -19,7 +19,7 @@ from tests.support.processes import is_running
 from tests.support.services import status, wait_until
 from tests.support.signing import public_pem
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.alone]
 
 COMMAND = [sys.executable, "-m", "streams"]
 

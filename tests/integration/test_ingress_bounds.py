@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from streams.demo.kafka import EmbeddedKafka
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.alone]
 
 LIMIT = 1.25
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streams.config import Settings
     from streams.demo.kafka import EmbeddedKafka
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.alone]
 
 BODY = token(wix_event("created", entity(), event_id="e-1", when=T0)).encode()
 MEBIBYTE = 1 << 20

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.alone]
 
 CREATED = wix_event("created", entity(), event_id="e-1", when=T0, sequence="1")
 NOW_ISH = int(datetime.now(UTC).timestamp())
