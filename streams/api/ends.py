@@ -108,9 +108,13 @@ class Ends:
             request_timeout=_REQUEST_SECONDS,
         )
         try:
-            return {
+            found = {
                 Place(self._names[item.topic], item.partition): answer.result().offset
                 for item, answer in answers.items()
             }
         except KafkaException as error:
             raise ClusterError(f"Kafka does not say where topics end: {why(error)}") from None
+        if any(offset < 0 for offset in found.values()):
+            # librdkafka 2.8 answers so, without an error, when the connection is reset meanwhile
+            raise ClusterError("Kafka does not say where topics end: the connection was lost")
+        return found

@@ -1,19 +1,21 @@
-"""Reads the committed positions of source partitions, with the notes beside them.
+"""Reads where partitions begin and end, and the committed positions, with the notes beside them.
 
-By a consumer that never joins: an admin client of librdkafka 2.8 crashes in this request where the
-coordinator has moved or is being loaded (librdkafka's issue 5040).
+Positions by a consumer that never joins: an admin client of librdkafka 2.8 crashes in this request
+where the coordinator has moved or is being loaded (librdkafka's issue 5040).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
 
 from streams.runtime.extents import Note
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from confluent_kafka.admin import AdminClient, OffsetSpec
 
     from streams.runtime.extents import Partition
     from streams.runtime.settings import RuntimeSettings
@@ -21,11 +23,50 @@ if TYPE_CHECKING:
 #: Short: a rebalance has to wait for it.
 _REQUEST_SECONDS: Final = 2
 
+_ENDS_SECONDS: Final = 10
+#: Not retriable by librdkafka's word, but over when the leader is known.
+_PASSING: Final = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.KAFKA_STORAGE_ERROR,
+    }
+)
+
 Positions = dict["Partition", tuple[int, Note]]
 
 
 class UnstableError(Exception):
     """The positions are not known for sure: Kafka is silent, or a transaction may change them."""
+
+
+def list_offsets(
+    admin: AdminClient, partitions: Collection[Partition], spec: OffsetSpec
+) -> dict[Partition, int]:
+    """First or last offsets of these partitions, those of open transactions included.
+
+    Raises:
+        UnstableError: try again. Also where librdkafka answers without an error and without an
+            offset: seen with 2.8 when the connection is reset meanwhile. Taken for an end, it
+            would be a changelog that is empty.
+        KafkaException: it is no use to try again.
+    """
+    answers = admin.list_offsets(
+        {TopicPartition(*partition): spec for partition in partitions},
+        isolation_level=IsolationLevel.READ_UNCOMMITTED,
+        request_timeout=_ENDS_SECONDS,
+    )
+    try:
+        found = {(at.topic, at.partition): answer.result().offset for at, answer in answers.items()}
+    except KafkaException as exception:
+        error = exception.args[0]
+        if error.retriable() or error.code() in _PASSING:
+            raise UnstableError(str(error)) from exception
+        raise
+    if unknown := [partition for partition, offset in found.items() if offset < 0]:
+        raise UnstableError(f"Kafka did not say where {unknown} begin or end")
+    return found
 
 
 class CommittedPositions:

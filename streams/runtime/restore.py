@@ -17,7 +17,6 @@ import structlog
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
-    IsolationLevel,
     KafkaError,
     KafkaException,
     Message,
@@ -30,7 +29,7 @@ from streams.runtime.extents import Note, Partition, lost_changelogs
 from streams.runtime.faults import fault_point
 from streams.runtime.fencing import end_transactions_of_the_gone
 from streams.runtime.kept import KeptStores
-from streams.runtime.positions import CommittedPositions, UnstableError
+from streams.runtime.positions import CommittedPositions, UnstableError, list_offsets
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -48,18 +47,8 @@ _DEFINITE: Final = frozenset(
         KafkaError.UNKNOWN_TOPIC_OR_PART,
     }
 )
-#: Not retriable by librdkafka's word, but over when the leader is known.
-_PASSING: Final = frozenset(
-    {
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.FENCED_LEADER_EPOCH,
-        KafkaError.KAFKA_STORAGE_ERROR,
-    }
-)
 _STEP_SECONDS: Final = 0.05
 _STEP_RECORDS: Final = 10_000
-_REQUEST_SECONDS: Final = 10
 _TELL_EVERY_SECONDS: Final = 5
 _BIG: Final = 20_000
 #: A reader that gets neither a record nor an end for so long is replaced: where it waits for an
@@ -182,13 +171,14 @@ class Restore:
         numbers = sorted({number for _, number in self.sources})
         partitions = [(topic, number) for topic in self._changelogs for number in numbers]
         try:
-            self.ends = self._list_offsets(partitions, OffsetSpec.latest())
-            self.starts = self._list_offsets(partitions, OffsetSpec.earliest())
-        except KafkaException as error:
-            if not (error.args[0].retriable() or error.args[0].code() in _PASSING):
-                die(ExitCode.RESTORE_FAILED, "a changelog can't be read", error=str(error))
+            self.ends = list_offsets(self._admin, partitions, OffsetSpec.latest())
+            self.starts = list_offsets(self._admin, partitions, OffsetSpec.earliest())
+        except UnstableError as unstable:
+            log.info("waiting_for_changelogs", reason=str(unstable))
             time.sleep(2 * _STEP_SECONDS)
             return False
+        except KafkaException as error:
+            die(ExitCode.RESTORE_FAILED, "a changelog can't be read", error=str(error))
         self._look_for_losses()
         for partition in partitions:
             kept = self._kept.take(partition)
@@ -253,14 +243,6 @@ class Restore:
                 lost=[f"{topic}-{number}" for topic, number in sorted(lost)],
                 until={f"{topic}-{n}": until for (topic, n), until in self.muted_until.items()},
             )
-
-    def _list_offsets(self, partitions: list[Partition], spec: OffsetSpec) -> dict[Partition, int]:
-        answers = self._admin.list_offsets(
-            {TopicPartition(*partition): spec for partition in partitions},
-            isolation_level=IsolationLevel.READ_UNCOMMITTED,
-            request_timeout=_REQUEST_SECONDS,
-        )
-        return {(at.topic, at.partition): found.result().offset for at, found in answers.items()}
 
     def _load(self, messages: list[Message]) -> None:
         """Apply them in order. Positions follow run by run: this is the hot loop."""
