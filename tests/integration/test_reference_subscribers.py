@@ -101,7 +101,7 @@ def test_each_does_in_every_story_what_the_story_asks_and_all_do_the_same(
     admin = AdminClient({"bootstrap.servers": up["bootstrap_servers"]})
     admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
     teams = subscribers(commands, up, tmp_path, topic)
-    producer = Producer({"bootstrap.servers": up["bootstrap_servers"]})
+    producer = Producer({"bootstrap.servers": up["bootstrap_servers"], "enable.idempotence": True})
     stories = list(scenarios().values())
     written = wanted = 0
     for number in range(max(len(story.acts) for story in stories)):

@@ -72,7 +72,11 @@ class Run:
 
     def feed(self, count: int, *, seconds: float = 0) -> None:
         producer = Producer(
-            {"bootstrap.servers": self.bootstrap_servers, "partitioner": "murmur2_random"}
+            {
+                "bootstrap.servers": self.bootstrap_servers,
+                "partitioner": "murmur2_random",
+                "enable.idempotence": True,
+            }
         )
         for number in range(self.sent, self.sent + count):
             producer.produce(self.source, b"x%d" % number, b"k%d" % (number % KEYS))

@@ -61,7 +61,8 @@ def complete(restore: Restore) -> Restore:
 
 
 def write(run: Run, records: Records, number: int = 0) -> None:
-    producer = Producer({"bootstrap.servers": run.bootstrap_servers})
+    in_order = {"enable.idempotence": True}  # else a batch that is sent again comes after the next
+    producer = Producer({"bootstrap.servers": run.bootstrap_servers, **in_order})
     for key, value in records:
         producer.produce(run.changelog, value, key, number)
     producer.flush()
