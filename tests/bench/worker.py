@@ -35,8 +35,8 @@ SMALL: Final = Report(
     about=(
         (
             "Everybody does the job of `tests/bench/peers/job.py` to the same 2.3 kB events of "
-            "simulated shops: decode, a changelogged state per checkout, an announcement and a fact "
-            "in the same transaction, commits every 100 ms."
+            "simulated shops: decode, a state per checkout with changelog, an announcement and a "
+            "fact in the same transaction, commits every 100 ms."
         ),
     ),
 )
