@@ -30,7 +30,7 @@ from tests.bench.peers.job import Names
 from tests.bench.traffic import fill, traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from streams.config import Settings
     from tests.bench.expected import Expected
@@ -113,7 +113,7 @@ class Arena:
             topics[changelog] = {"cleanup.policy": "compact"}
         self.create(topics)
         load = os.getloadavg()[0]
-        with tempfile.TemporaryDirectory() as folder, _started(peer, names, Path(folder)) as child:
+        with tempfile.TemporaryDirectory() as folder, started(peer, names, Path(folder)) as child:
             seconds, before, after, counted = self._watch(child, names, count, limit_seconds)
             resident = resident_bytes(child.popen.pid)
         check(
@@ -133,7 +133,7 @@ class Arena:
         )
 
     def _watch(
-        self, child: _Child, names: Names, count: int, limit_seconds: float
+        self, child: Child, names: Names, count: int, limit_seconds: float
     ) -> tuple[float, Meter, Meter, int]:
         """Seconds, meters before and after, and records of the timed part."""
         with Positions(client_config(self.settings), names.run) as group:
@@ -174,7 +174,7 @@ class Arena:
 
 
 @dataclass(frozen=True, slots=True)
-class _Child:
+class Child:
     popen: subprocess.Popen[bytes]
     log: Path
 
@@ -184,7 +184,10 @@ class _Child:
 
 
 @contextmanager
-def _started(peer: Peer, names: Names, folder: Path) -> Iterator[_Child]:
+def started(
+    peer: Peer, names: Names, folder: Path, more: Mapping[str, str] | None = None
+) -> Iterator[Child]:
+    """The contender at work, on its core; its log is in the folder."""
     log = folder / "log"
     work = folder / "work"
     work.mkdir()
@@ -192,13 +195,13 @@ def _started(peer: Peer, names: Names, folder: Path) -> Iterator[_Child]:
     with log.open("wb") as output, on_core(cores()[0]):
         popen = subprocess.Popen(
             command,
-            env={**os.environ, **names.environment(), "TMPDIR": str(work)},
+            env={**os.environ, **names.environment(), **(more or {}), "TMPDIR": str(work)},
             cwd=_ROOT,
             stdout=output,
             stderr=output,
         )
     try:
-        yield _Child(popen, log)
+        yield Child(popen, log)
     finally:
         popen.kill()
         popen.wait()

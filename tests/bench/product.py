@@ -1,7 +1,8 @@
 """The product's worker, whole: both agents, the full law, metrics on; and stock Faust beside it.
 
 Stock Faust has the same law in its agent ``track-checkouts``, at least once; its rates are left
-out, which is in its favour. A run passes only if every announcement is there once and equal to
+out, which is in its favour. The records are put on the source when all workers are
+ready. A run passes only if every announcement is there once and equal to
 the byte, every fact is there once, the table's changelog ends in exactly the states that the law
 gives, no record was dead-lettered, and the groups have committed to the end.
 """
@@ -34,7 +35,7 @@ from tests.bench.harness.positions import Positions
 from tests.bench.harness.processes import Meter, child_of, cores, on_core, resident_bytes
 from tests.bench.harness.runs import Run, WrongRunError
 from tests.bench.traffic import fill, traffic
-from tests.support.services import Process, environment
+from tests.support.services import Process, environment, status, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 _WARM_SHARE: Final = 0.25
 _LOOK_SECONDS: Final = 0.05
 _START_SECONDS: Final = 90
+_CORES: Final = os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Team:
     """Who works: how many processes, how they are started, and what they leave out."""
 
     name: str
-    start: Callable[[Settings, int, Path], Process]
+    start: Callable[[Settings, int, int, Path], Process]
     note: str = ""
     workers: int = 1
     share: float = 1.0
@@ -117,13 +119,13 @@ class Product:
         if len(records) not in self._wanted:
             self._wanted[len(records)] = outputs(settings, records)
         apply_topics(settings, is_development=True, partitions=partitions)
-        fill(producer_config(settings), settings.topic(SOURCE), records)
         topics = [SOURCE, FACTS] if team.has_rates else [SOURCE]
         load = os.getloadavg()[0]
         with (
             _started(team, settings, pinned=pinned) as processes,
             Positions(client_config(settings), settings.topic(GROUP)) as group,
         ):
+            fill(producer_config(settings), settings.topic(SOURCE), records)
             names = [settings.topic(name) for name in topics]
             pids, begun = self._warmed_up(team, settings, group, processes, len(records))
             before, started = Meter.read(pids, [self._broker]), time.monotonic()
@@ -140,9 +142,12 @@ class Product:
             value=counted / seconds,
             cpu_microseconds=1e6 * (after.contender - before.contender) / counted,
             resident_megabytes=resident / 1e6,
-            others=after.others_since(before) / (seconds * (os.cpu_count() or 1)),
+            others=after.others_since(before) / (seconds * _CORES),
             load_average=load,
-            more={"broker_microseconds": 1e6 * (after.beside - before.beside) / counted},
+            more={
+                "broker_microseconds": 1e6 * (after.beside - before.beside) / counted,
+                "busy_percent": 100 * (after.machine - before.machine) / (seconds * _CORES),
+            },
         )
 
     def _warmed_up(
@@ -206,9 +211,13 @@ def _started(team: Team, settings: Settings, *, pinned: bool) -> Iterator[list[P
         processes = []
         if pinned:
             stack.enter_context(on_core(cores()[0]))
-        for number in range(team.workers):
-            processes.append(team.start(settings, number, Path(name) / f"worker-{number}"))
+        ports = [free_port() for _ in range(team.workers)]
+        for number, port in enumerate(ports):
+            log = Path(name) / f"worker-{number}"
+            processes.append(team.start(settings, number, port, log))
             stack.callback(_end, processes[-1])
+        urls = [f"http://127.0.0.1:{port}/readyz" for port in ports]
+        wait_until(lambda: all(status(url) == 200 for url in urls), _START_SECONDS)
         if pinned:
             with on_core(cores()[1]):
                 yield processes
@@ -226,17 +235,17 @@ def _end(process: Process) -> None:
             process.popen.wait()
 
 
-def ours(settings: Settings, number: int, log: Path) -> Process:
+def ours(settings: Settings, number: int, port: int, log: Path) -> Process:
     """The command ``worker`` as an operator starts it."""
-    env = environment(settings, WORKER_SLOT=str(number), METRICS_PORT=str(free_port()))
+    env = environment(settings, WORKER_SLOT=str(number), METRICS_PORT=str(port))
     return Process(["worker"], env, log)
 
 
-def stock_faust(settings: Settings, _number: int, log: Path) -> Process:
+def stock_faust(settings: Settings, _number: int, port: int, log: Path) -> Process:
     """The same law on Faust as it comes."""
     data = log.with_name("data")
     data.mkdir(exist_ok=True)
-    env = environment(settings, METRICS_PORT=str(free_port()))
+    env = environment(settings, METRICS_PORT=str(port))
     return Process([str(data)], env, log, module="tests.chaos.stock_worker")
 
 

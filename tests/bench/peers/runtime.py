@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import structlog
+
 from streams.runtime import RuntimeSettings, make_app, run
 from tests.bench.peers.job import encode, instance_of, names, read_state, work
 
+structlog.configure(processors=[structlog.processors.JSONRenderer()])
 given = names()
 app = make_app(
     RuntimeSettings(
