@@ -69,12 +69,20 @@ class Arena:
     """A broker with source topics, for one run after the other."""
 
     def __init__(
-        self, settings: Settings, broker: int, *, events: int, partitions: int = 8, seed: int = 1
+        self,
+        settings: Settings,
+        brokers: list[int],
+        *,
+        events: int,
+        partitions: int = 8,
+        warm_share: float = _WARM_SHARE,
     ) -> None:
+        """``brokers``: their pids, as far as they are known."""
         self.settings = settings
         self.partitions = partitions
-        self._broker = broker
-        self._records = traffic(events, seed=seed)
+        self._brokers = brokers
+        self._warm_share = warm_share
+        self._records = traffic(events)
         self._sources: dict[int, tuple[str, Expected]] = {}
         self._cluster = Cluster(settings)
 
@@ -82,7 +90,7 @@ class Arena:
         """A source topic with a share of the records, what must come of it, and their number."""
         count = int(len(self._records) * share)
         if count not in self._sources:
-            name = f"source-{count}"
+            name = f"source-{uuid.uuid4().hex[:8]}-{count}"
             self.create({name: {}})
             records = self._records[:count]
             fill(producer_config(self.settings), name, records)
@@ -148,15 +156,16 @@ class Arena:
                     time.sleep(_LOOK_SECONDS)
                 return done
 
-            wait(1, _START_SECONDS)
-            begun = wait(int(count * _WARM_SHARE), limit_seconds)
+            if self._warm_share:
+                wait(1, _START_SECONDS)
+            begun = wait(int(count * self._warm_share), limit_seconds)
             started = time.monotonic()
-            before = Meter.read([child.popen.pid], [self._broker])
+            before = Meter.read([child.popen.pid], self._brokers)
             if begun >= count:
                 raise WrongRunError(f"{count} records are too few: it was done at once")
             done = wait(count, limit_seconds)
             seconds = time.monotonic() - started
-            after = Meter.read([child.popen.pid], [self._broker])
+            after = Meter.read([child.popen.pid], self._brokers)
             if done != count:
                 raise WrongRunError(f"committed {done}, but there are {count} records")
             return seconds, before, after, count - begun

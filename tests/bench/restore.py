@@ -69,7 +69,7 @@ class Seeds:
     count: int
     size: int
     #: Keys and values in the changelog, as they were put there last.
-    bytes: int = 0
+    put_bytes: int = 0
     _records: list[Incoming] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -84,7 +84,7 @@ class Seeds:
         producer = Producer(
             {**producer_config(self.arena.settings), "queue.buffering.max.messages": 200_000}
         )
-        wanted, self.bytes = {}, 0
+        wanted, self.put_bytes = {}, 0
         for record in self._records:
             state = State((record.key or b"").decode(), sequence=0, events=3)
             self._produce(producer, names.changelog, record.key or b"", encode(state))
@@ -106,7 +106,7 @@ class Seeds:
             yield key.encode(), orjson.dumps(state)
 
     def _produce(self, producer: Producer, topic: str, key: bytes, value: bytes) -> None:
-        self.bytes += len(key) + len(value)
+        self.put_bytes += len(key) + len(value)
         while True:
             try:
                 producer.produce(topic, value, key)
@@ -171,7 +171,7 @@ def restore(seeds: Seeds, peer: Peer, broker: int, *, empty_bytes: float = 0.0) 
         load_average=load,
         more={
             "start_seconds": ready_after,
-            "beyond_bytes": (resident - empty_bytes - seeds.bytes) / seeds.count,
+            "beyond_bytes": (resident - empty_bytes - seeds.put_bytes) / seeds.count,
         },
     )
 
@@ -200,7 +200,7 @@ def main() -> int:
     arguments = parser.parse_args()
     with on_core(cores()[-1]), EmbeddedKafka(jvm=Jvm(1024, is_fast=True)) as kafka:
         settings = load_settings(bootstrap_servers=kafka.bootstrap_servers)
-        arena = Arena(settings, kafka.pid, events=0)
+        arena = Arena(settings, [kafka.pid], events=0)
         seeds = Seeds(arena, arguments.states, arguments.bytes)
         few = Seeds(arena, 2 * _CHECKED, arguments.bytes)
         contenders = []

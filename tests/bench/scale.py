@@ -26,8 +26,8 @@ REPORT: Final = Report(
     each="event",
     about=(
         (
-            "The product whole, exactly once. All share the machine's cores: where it is busy to the "
-            "full, it is the limit."
+            "The product whole, exactly once. All share the machine's cores: where it is busy "
+            "to the full, it is the limit."
         ),
     ),
     more={

@@ -77,7 +77,7 @@ def main() -> int:
 
 def _small(kafka: EmbeddedKafka, arguments: argparse.Namespace) -> list[Result]:
     settings = load_settings(bootstrap_servers=kafka.bootstrap_servers)
-    arena = Arena(settings, kafka.pid, events=arguments.events)
+    arena = Arena(settings, [kafka.pid], events=arguments.events)
     peers = [peer for peer in roster.ALL if (arguments.only or "") in peer.name]
     contenders = [
         Contender(peer.name, peer.note, partial(arena.run, peer, commit_ms=arguments.commit_ms))

@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
-from tests.bench.peers.job import State, encode, instance_of, names, work
+from tests.bench.peers.job import Outcome, State, encode, instance_of, names, work
 
+Work = Callable[[bytes, str, State | None], Outcome]
 _BATCH: Final = 1000
 _EOF: Final = KafkaError._PARTITION_EOF  # noqa: SLF001  # librdkafka's public code
 
 
-def main() -> None:  # noqa: C901, PLR0912  # a bare loop is one function
+def main(work: Work = work) -> None:  # noqa: C901, PLR0912  # a bare loop is one function
     given = names()
     consumer = Consumer(
         {
