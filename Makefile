@@ -55,8 +55,8 @@ chaos-long: $(VENV)/.installed ## many seeds, kept by commit under docs/reliabil
 
 # Needs a quiet machine and about half an hour; peers come from packages.
 bench: ## all that follows, into docs/performance
-	@for part in worker ingress restore latency scale; do \
-		$(MAKE) --no-print-directory bench-$$part ARGS="--write $(ARGS)" || exit 1; done
+	@failed=0; for part in worker ingress restore latency scale; do \
+		$(MAKE) --no-print-directory bench-$$part ARGS="--write $(ARGS)" || failed=1; done; exit $$failed
 
 bench-worker: $(VENV)/.installed ## events a second of one worker on one core, beside Kafka Streams, Quix, stock Faust
 	@$(VENV)/bin/python -m tests.bench.worker $(ARGS)
