@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
 #: A percentile is at most this share below the true one: 1/32.
 RELATIVE_ERROR: Final = "0.03125"
@@ -28,15 +28,20 @@ def lowest_of(index: int) -> int:
     return (index - shift * 32) << shift
 
 
-def percentile(bins: Mapping[int, int], percent: int) -> int | None:
-    """The lowest value of the first bin at which ``percent`` of the counts are reached.
+def percentiles(bins: Sequence[tuple[int, int]], percents: Sequence[int]) -> list[int | None]:
+    """For each, the lowest value of the first bin at which so many per cent are reached.
 
-    Seconds; None of an empty histogram.
+    ``bins`` are indexes with their counts, ``percents`` whole numbers, both rising. Seconds; None
+    of an empty histogram.
     """
-    wanted = (percent * sum(bins.values()) + 99) // 100
-    reached = 0
-    for index in sorted(bins):
-        reached += bins[index]
-        if reached >= wanted > 0:
-            return lowest_of(index)
-    return None
+    total = sum(count for _, count in bins)
+    if not total:
+        return [None] * len(percents)
+    found: list[int | None] = []
+    reached = place = 0
+    for percent in percents:
+        while reached < (percent * total + 99) // 100:
+            reached += bins[place][1]
+            place += 1
+        found.append(lowest_of(bins[place - 1][0]))
+    return found

@@ -9,19 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streams.domain.histogram import percentile
-from streams.domain.series import (
-    CHECKOUT_STAGE,
-    EPOCH,
-    REACHABLE,
-    SEGMENTS,
-    TOUCHED,
-    Series,
-    Shape,
-    Tally,
-)
+from streams.domain.histogram import percentiles
+from streams.domain.series import EPOCH, SEGMENTS, Series, Shape, Tally
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -29,19 +20,11 @@ if TYPE_CHECKING:
 _Z: Final = Decimal("1.959963984540054")
 _EXACT: Final = Context(prec=60)
 _SIX_PLACES: Final = Decimal("0.000001")
-_ALL: Final = tuple(SEGMENTS)
 #: Keys of a tally, by what they count, in the order of the segments.
 _KEYS: Final = {what: tuple(f"{what}{segment}" for segment in SEGMENTS) for what in "arh"}
-_CART: Final = tuple(segment for segment in SEGMENTS if not segment & CHECKOUT_STAGE)
-_CHECKOUT: Final = tuple(segment for segment in SEGMENTS if segment & CHECKOUT_STAGE)
-_REACHABLE: Final = tuple(segment for segment in SEGMENTS if segment & REACHABLE)
-_UNREACHABLE: Final = tuple(segment for segment in SEGMENTS if not segment & REACHABLE)
-_TOUCHED: Final = tuple(segment for segment in SEGMENTS if segment & TOUCHED)
-_UNTOUCHED: Final = tuple(segment for segment in SEGMENTS if not segment & TOUCHED)
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """How many of ``abandoned`` were ``recovered``, with a 95 % interval; None of none."""
 
     abandoned: int
@@ -51,8 +34,7 @@ class Share:
     high: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(NamedTuple):
     """Abandonments and recoveries of a window, each by its own date; the ratio may exceed 1."""
 
     abandoned: int
@@ -60,16 +42,14 @@ class Flow:
     ratio: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """The shares of one kind of checkouts."""
 
     cohort: Share
     matured: Share
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """Value of a window's cohort in one currency, in billionths; open + recovered = abandoned."""
 
     currency: str
@@ -93,8 +73,7 @@ class RecoveryTimes:
     p99: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Previous:
+class Previous(NamedTuple):
     """Counts of the window before."""
 
     start: datetime
@@ -104,8 +83,7 @@ class Previous:
     recoveries: int
 
 
-@dataclass(frozen=True, slots=True)
-class WindowRates:
+class WindowRates(NamedTuple):
     """Everything published for one window. ``start`` included, ``stop`` excluded."""
 
     window: timedelta
@@ -148,45 +126,44 @@ def _window(
     window = buckets * shape.width
     young, bought = _by_segment("a", current), _by_segment("r", current)
     old, in_time = _by_segment("a", matured), _by_segment("h", matured)
-
-    def segment(chosen: tuple[int, ...]) -> Segment:
-        return Segment(
-            share(_sum(young, chosen), _sum(bought, chosen)),
-            share(_sum(old, chosen), _sum(in_time, chosen)),
-        )
-
-    abandoned = sum(young)
+    everyone, cart, checkout, reachable, unreachable, touched, untouched = map(
+        _segment, young, bought, old, in_time
+    )
     recoveries = current.get("f", 0)
     return WindowRates(
-        window=window,
-        horizon=shape.horizon * shape.width,
-        start=stop - window,
-        stop=stop,
-        flow=Flow(abandoned, recoveries, ratio(recoveries, abandoned)),
-        all=segment(_ALL),
-        cart=segment(_CART),
-        checkout=segment(_CHECKOUT),
-        reachable=segment(_REACHABLE),
-        unreachable=segment(_UNREACHABLE),
-        touched=segment(_TOUCHED),
-        untouched=segment(_UNTOUCHED),
-        values=_values(current),
-        recovery_times=_recovery_times(current),
-        previous=Previous(
+        window,
+        shape.horizon * shape.width,
+        stop - window,
+        stop,
+        Flow(young[0], recoveries, ratio(recoveries, young[0])),
+        everyone,
+        cart,
+        checkout,
+        reachable,
+        unreachable,
+        touched,
+        untouched,
+        _values(current),
+        _recovery_times(current),
+        Previous(
             stop - 2 * window,
             stop - window,
-            sum(_by_segment("a", before)),
-            sum(_by_segment("r", before)),
+            _by_segment("a", before)[0],
+            _by_segment("r", before)[0],
             before.get("f", 0),
         )
         if shape.has_previous(buckets)
         else None,
-        excluded_staff=current.get("s", 0),
-        unpriced=current.get("u", 0),
+        current.get("s", 0),
+        current.get("u", 0),
     )
 
 
-@lru_cache(maxsize=4096)
+def _segment(young: int, bought: int, old: int, in_time: int) -> Segment:
+    return Segment(share(young, bought), share(old, in_time))
+
+
+@lru_cache(maxsize=65_536)
 def share(abandoned: int, recovered: int) -> Share:
     """A share with its Wilson interval.
 
@@ -212,6 +189,7 @@ def share(abandoned: int, recovered: int) -> Share:
     )
 
 
+@lru_cache(maxsize=4096)
 def ratio(recoveries: int, abandonments: int) -> Decimal | None:
     """Recoveries for each abandonment, to six decimals; None of none."""
     if abandonments == 0:
@@ -223,33 +201,36 @@ def _rounded(value: Decimal) -> Decimal:
     return abs(value.quantize(_SIX_PLACES, rounding=ROUND_HALF_EVEN, context=_EXACT))
 
 
-def _by_segment(what: str, tally: Tally) -> list[int]:
-    get = tally.get
-    return [get(key, 0) for key in _KEYS[what]]
+def _by_segment(what: str, tally: Tally) -> tuple[int, int, int, int, int, int, int]:
+    """Counts of all, cart, checkout, reachable, unreachable, touched and untouched.
 
-
-def _sum(counts: list[int], segments: tuple[int, ...]) -> int:
-    total = 0
-    for segment in segments:
-        total += counts[segment]
-    return total
+    A segment's digit has a bit each for the checkout stage, a reachable and a touched buyer.
+    """
+    get, keys = tally.get, _KEYS[what]
+    none, stage, reach, both = get(keys[0], 0), get(keys[1], 0), get(keys[2], 0), get(keys[3], 0)
+    touched_none, touched_stage = get(keys[4], 0), get(keys[5], 0)
+    touched_reach, touched_both = get(keys[6], 0), get(keys[7], 0)
+    untouched = none + stage + reach + both
+    touched = touched_none + touched_stage + touched_reach + touched_both
+    checkout = stage + both + touched_stage + touched_both
+    reachable = reach + both + touched_reach + touched_both
+    total = untouched + touched
+    return total, total - checkout, checkout, reachable, total - reachable, touched, untouched
 
 
 def _values(tally: Tally) -> tuple[Value, ...]:
     return tuple(
-        Value(
-            currency=key[2:],
-            checkouts=tally[key],
-            abandoned=tally.get(f"A:{key[2:]}", 0),
-            recovered=tally.get(f"R:{key[2:]}", 0),
-        )
-        for key in sorted(tally)
-        if key.startswith("n:")
+        Value(key[2:], tally[key], tally.get(f"A{key[1:]}", 0), tally.get(f"R{key[1:]}", 0))
+        for key in sorted([key for key in tally if key[1:2] == ":" and key[0] == "n"])
     )
 
 
 def _recovery_times(tally: Tally) -> RecoveryTimes:
-    bins = {int(key[1:]): count for key, count in tally.items() if key.startswith("t")}
-    return RecoveryTimes(
-        sum(bins.values()), percentile(bins, 50), percentile(bins, 90), percentile(bins, 99)
-    )
+    bins = [(int(key[1:]), count) for key, count in tally.items() if key[0] == "t"]
+    if not bins:
+        return _NO_TIMES
+    bins.sort()
+    return RecoveryTimes(sum(count for _, count in bins), *percentiles(bins, (50, 90, 99)))
+
+
+_NO_TIMES: Final = RecoveryTimes(0, None, None, None)

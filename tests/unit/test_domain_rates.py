@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streams.domain.contributions import Contribution
 from streams.domain.events import Site, Stage
-from streams.domain.histogram import bin_of, lowest_of, percentile
+from streams.domain.histogram import bin_of, lowest_of, percentiles
 from streams.domain.law import Law
 from streams.domain.money import from_nanos, read_amount, read_currency, to_nanos
 from streams.domain.rates import rates_of, ratio, share
@@ -217,11 +217,11 @@ def test_percentiles_are_those_of_the_sorted_values(values: list[int], percent: 
     for value in values:
         bins[bin_of(value)] = bins.get(bin_of(value), 0) + 1
     exact = sorted(values)[-(-percent * len(values) // 100) - 1]
-    assert percentile(bins, percent) == lowest_of(bin_of(exact))
+    assert percentiles(sorted(bins.items()), [percent, 100])[0] == lowest_of(bin_of(exact))
 
 
 def test_an_empty_histogram_has_no_percentile() -> None:
-    assert percentile({}, 50) is None
+    assert percentiles([], [50, 90]) == [None, None]
 
 
 @pytest.mark.parametrize(
