@@ -28,7 +28,7 @@ class SiteState(msgspec.Struct, array_like=True):
     Attributes:
         site_id: Wix's own id of the site, empty if it was never sent.
         as_of: T, the newest instant that the site's counts know of.
-        published_at: log time of the last publication.
+        published_at: time of the last publication, in the facts topic.
         published_digest: of the numbers last published.
         is_dirty: the numbers may have changed since.
     """

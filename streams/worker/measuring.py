@@ -1,7 +1,9 @@
 """Counts facts into the buckets of their site and publishes the site's rates.
 
 A record is published when a number changed, at most once a second, as ticks move old abandonments
-out of a window, and at least once an hour. Time is the log's: of facts and of ticks.
+out of a window, and at least once an hour. What the rates say is of the facts' own time; seconds
+and hours between publications are those of the facts topic, so that a backlog of a week, worked off
+in a minute, makes a record a second for each site, and not one for each fact.
 Invariant: the table holds the counts; what is kept beside it is a cache, rebuilt after a restore.
 """
 
@@ -162,7 +164,7 @@ class Measuring:
             state = site.state
             as_of = max(state.as_of, tick.at)
             has_moved = [series.advance(as_of) for series in site.series]
-            is_quiet = state.published_at is None or tick.at - state.published_at >= _HEARTBEAT
+            is_quiet = _is_quiet(state, _written_at(incoming))
             if not (any(has_moved) or state.is_dirty or is_quiet):
                 continue
             state.as_of = as_of
@@ -176,8 +178,8 @@ class Measuring:
         self, instance_id: str, site: _Site, incoming: Incoming, *, now: datetime
     ) -> list[Outgoing]:
         """Publish the site's record if a number changed and a second has passed since the last."""
-        state = site.state
-        if state.published_at is not None and now - state.published_at < _PACE:
+        state, written_at = site.state, _written_at(incoming)
+        if state.published_at is not None and written_at - state.published_at < _PACE:
             return []
         windows = tuple(
             window
@@ -188,10 +190,9 @@ class Measuring:
         state.is_dirty = False
         beside = f"{windows[-1].excluded_staff}|{windows[-1].unpriced}"
         digest = blake2b(encoded + beside.encode(), digest_size=8).digest()
-        is_quiet = state.published_at is None or now - state.published_at >= _HEARTBEAT
-        if digest == state.published_digest and not is_quiet:
+        if digest == state.published_digest and not _is_quiet(state, written_at):
             return []
-        state.published_at, state.published_digest = now, digest
+        state.published_at, state.published_digest = written_at, digest
         self._metrics.published.inc()
         record = encode_record(
             instance_id=instance_id,
@@ -216,3 +217,12 @@ class Measuring:
                 table[key] = cohorts.encode_pending(series.pending)
             elif key in table:
                 del table[key]
+
+
+def _written_at(incoming: Incoming) -> datetime:
+    """When the record came into the facts topic: a time that a backlog does not make fly."""
+    return datetime.fromtimestamp(incoming.timestamp_ms / 1000, UTC)
+
+
+def _is_quiet(state: cohorts.SiteState, now: datetime) -> bool:
+    return state.published_at is None or now - state.published_at >= _HEARTBEAT

@@ -41,7 +41,14 @@ class Pipeline:
         self.tracking = Tracking(LAW, WorkerMetrics())
         self.measuring = Measuring(LAW, WorkerMetrics())
 
-    def receive(self, site: str, event: dict[str, Any], received: datetime) -> None:
+    def receive(
+        self,
+        site: str,
+        event: dict[str, Any],
+        received: datetime,
+        *,
+        written: datetime | None = None,
+    ) -> None:
         value = json.dumps(event).encode()
         number = sum(event["entityId"].encode()) % PARTITIONS
         incoming = Incoming(
@@ -58,13 +65,14 @@ class Pipeline:
         for outgoing in self.tracking.process(incoming, self.checkouts[number]):
             assert outgoing.target in (Target.EVENTS, Target.FACTS)
             if outgoing.target is Target.FACTS:
-                self._measure(outgoing.value, outgoing.key)
+                self._measure(outgoing.value, outgoing.key, written or received)
 
     def tick(self, at: datetime) -> None:
-        self._measure(encode_tick(at), None)
+        self._measure(encode_tick(at), None, at)
 
-    def _measure(self, value: bytes | None, key: bytes | None) -> None:
-        incoming = Incoming("facts", 0, self.facts, key, value, [], 0)
+    def _measure(self, value: bytes | None, key: bytes | None, written: datetime) -> None:
+        milliseconds = int(written.timestamp() * 1000)
+        incoming = Incoming("facts", 0, self.facts, key, value, [], milliseconds)
         self.facts += 1
         for outgoing in self.measuring.process(incoming, self.cohorts):
             self._publish(outgoing)
@@ -165,6 +173,21 @@ def test_a_record_is_published_at_most_once_a_second_and_the_rest_at_the_next_ti
     pipeline.tick(T0 + timedelta(seconds=1))
     pipeline.tick(T0 + timedelta(seconds=4))
     assert len(pipeline.published) == 2, "nothing changed"
+
+
+def test_a_backlog_makes_a_record_a_second_and_its_end_is_told_at_the_next_tick() -> None:
+    pipeline = Pipeline()
+    worked_off = T0 + timedelta(days=3)
+    for number in range(50):
+        when = T0 + timedelta(hours=number)
+        event = wix_event(
+            "created", entity(), event_id=f"{number}", when=when, checkout=f"{number}"
+        )
+        pipeline.receive("site-a", event, when, written=worked_off + timedelta(milliseconds=number))
+    assert len(pipeline.published) == 1
+    pipeline.tick(worked_off + timedelta(seconds=2))
+    assert [r["windows"][3]["cohort"]["abandoned"] for r in pipeline.published] == [1, 50]
+    check(pipeline, pipeline.published)
 
 
 def test_ticks_move_old_abandonments_out_and_an_hour_brings_a_heartbeat() -> None:
