@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import orjson
 
 from streams.adapters.instants import format_instant
-from streams.adapters.lifecycle import NAMESPACE
+from streams.adapters.lifecycle import named
 from streams.domain.histogram import RELATIVE_ERROR
 from streams.domain.money import from_nanos
 from streams.domain.rates import share
@@ -64,10 +63,10 @@ def record_headers(
 ) -> list[tuple[str, bytes | None]]:
     """CloudEvents 1.0, binary mode. One fact makes one record of a site, so it makes the id."""
     _, partition, offset = facts_position
-    identifier = uuid.uuid5(NAMESPACE, f"{instance_id}|{EVENT_TYPE}|{partition}/{offset}")
+    identifier = named(f"{instance_id}|{EVENT_TYPE}|{partition}/{offset}")
     return [
         ("ce_specversion", b"1.0"),
-        ("ce_id", str(identifier).encode()),
+        ("ce_id", identifier.encode()),
         ("ce_type", EVENT_TYPE.encode()),
         ("ce_source", f"/checkout-recovery/sites/{instance_id}".encode()),
         ("ce_subject", instance_id.encode()),

@@ -15,7 +15,7 @@ from typing import Final
 import orjson
 
 from streams.adapters.instants import format_instant, read_instant
-from streams.domain.money import read_amount, read_currency
+from streams.domain.money import plain_amount, read_currency
 
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 
@@ -112,12 +112,12 @@ def language(source: Json, name: str) -> str | None:
 
 def money(source: Json, currency: str | None, *, converted: bool = False) -> Json | None:
     """An amount with its own currency and Wix's own formatting; None where either is missing."""
-    amount = read_amount(source.get("convertedAmount" if converted else "amount"))
+    amount = plain_amount(source.get("convertedAmount" if converted else "amount"))
     code = read_currency(currency)
     if amount is None or code is None:
         return None
     return {
-        "amount": f"{amount:f}",
+        "amount": amount,
         "currency": code,
         "formatted": text(source, "formattedConvertedAmount" if converted else "formattedAmount"),
     }

@@ -26,4 +26,5 @@ def read_instant(text: str | None) -> datetime | None:
 
 def format_instant(instant: datetime) -> str:
     """RFC 3339 in UTC with milliseconds, rounded down."""
-    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    text = instant.isoformat(timespec="milliseconds")
+    return f"{text[:-6]}Z" if text.endswith("+00:00") else text

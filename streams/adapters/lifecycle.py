@@ -7,9 +7,12 @@ anonymized or deleted; the same id means the same bytes, for all of it comes fro
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha1
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import orjson
 
 from streams.adapters import published
@@ -28,6 +31,16 @@ if TYPE_CHECKING:
 SCHEMA_VERSION: Final = 1
 #: Committed for ever: the ids of all lifecycle events are made in it.
 NAMESPACE: Final = uuid.UUID("8f5d2c1e-6a0b-5c47-9b7e-3d1f0c9a2e64")
+_NAMESPACE: Final = NAMESPACE.bytes
+
+
+def named(name: str) -> str:
+    """The UUID of version 5 (RFC 9562) of a name in our namespace, as text."""
+    digest = bytearray(sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +64,7 @@ def encode_lifecycle(
     """The record of one announcement; ``revision`` counts those of its checkout from 1."""
     knowledge = checkout.knowledge
     occurred_at = format_instant(_occurred_at(news, knowledge, event))
-    event_id = str(
-        uuid.uuid5(NAMESPACE, f"{event.checkout_id}|{news.type.value}|{news.discriminator}")
-    )
+    event_id = named(f"{event.checkout_id}|{news.type.value}|{news.discriminator}")
     entity = _publishable_entity(knowledge)
     value = {
         "schema_version": SCHEMA_VERSION,
@@ -66,7 +77,7 @@ def encode_lifecycle(
         "source_event_id": event.event_id,
         **_identity(event.checkout_id, knowledge, entity),
         **_content(entity),
-        **_particulars(news, checkout, law),
+        **_particulars(news, checkout, entity, law),
     }
     headers = [
         ("ce_specversion", b"1.0"),
@@ -82,6 +93,19 @@ def encode_lifecycle(
     return LifecycleRecord(event.checkout_id.encode(), orjson.dumps(value), headers)
 
 
+class _Parts(msgspec.Struct, gc=False, rename="camel"):
+    """What the compared fields are made of, undecoded."""
+
+    buyer_info: msgspec.Raw = msgspec.Raw()
+    contact_details: msgspec.Raw = msgspec.Raw()
+    checkout_url: msgspec.Raw = msgspec.Raw()
+    total_price: msgspec.Raw = msgspec.Raw()
+    currency: msgspec.Raw = msgspec.Raw()
+    line_items: msgspec.Raw = msgspec.Raw()
+
+
+_read_parts: Final = msgspec.json.Decoder(_Parts).decode
+
 #: A published field, how it is made, and the parts of the entity that it is made of.
 _COMPARED: Final = (
     ("buyer", published.buyer, ("buyerInfo", "contactDetails")),
@@ -94,8 +118,12 @@ _COMPARED: Final = (
 def changed_fields(before: bytes, after: bytes) -> tuple[str, ...]:
     """Which of the published buyer, checkout_url, total and line_items differ.
 
-    Most updates change none of their parts, so these are compared first, as they came.
+    Most updates change none of their parts, so these are compared first: as bytes, where both
+    entities can be cut into parts, else as they came.
     """
+    with suppress(msgspec.DecodeError):
+        if _read_parts(before) == _read_parts(after):
+            return ()
     one, other = read_entity(before), read_entity(after)
     return tuple(
         name
@@ -141,12 +169,13 @@ def _identity(checkout_id: str, knowledge: Knowledge, entity: Json) -> Json:
 
 
 def _content(entity: Json) -> Json:
+    buyer = published.buyer(entity)
     return {
         "checkout_id": text(entity, "checkoutId"),
         "cart_id": text(entity, "cartId"),
-        "buyer": published.buyer(entity),
-        "reachable_by": published.reachable_by(entity),
-        "subject_key": published.subject_key(entity),
+        "buyer": buyer,
+        "reachable_by": published.reachable_by(buyer),
+        "subject_key": published.subject_key(buyer),
         "language": published.language(entity),
         "wix_language": text(entity, "buyerLanguage"),
         "total": published.total(entity),
@@ -161,7 +190,7 @@ def _content(entity: Json) -> Json:
     }
 
 
-def _particulars(news: News, checkout: Checkout, law: Law) -> Json:
+def _particulars(news: News, checkout: Checkout, entity: Json, law: Law) -> Json:
     """What only one type of event has."""
     knowledge = checkout.knowledge
     match news.type:
@@ -172,21 +201,20 @@ def _particulars(news: News, checkout: Checkout, law: Law) -> Json:
         case Announcement.CHANGED:
             return {"changed_fields": list(news.changed_fields)}
         case Announcement.RECOVERED:
-            return _recovery(checkout)
+            return _recovery(checkout, entity)
         case Announcement.ANONYMIZED:
             return {"erased_fields": list(ERASED_FIELDS)}
         case Announcement.DELETED:
             return {}
 
 
-def _recovery(checkout: Checkout) -> Json:
+def _recovery(checkout: Checkout, entity: Json) -> Json:
     knowledge = checkout.knowledge
     abandoned_at, recovered_at = knowledge.abandoned_at, knowledge.recovered_at
     seconds: int | None = None
     if abandoned_at is not None and recovered_at is not None:
         elapsed = recovered_at - abandoned_at
         seconds = max(0, elapsed.days * 86_400 + elapsed.seconds)
-    entity = _publishable_entity(knowledge)
     return {
         "recovered_at": _optional(recovered_at),
         "time_to_recovery_seconds": seconds,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -18,6 +20,11 @@ _MOST_UNITS: Final = 1_000_000_000
 _MOST_LINES: Final = 300
 _MOST_DISCOUNTS: Final = 100
 _MOST_ACTIVITIES: Final = 100
+#: An address that ``urlsplit`` and ``urlunsplit`` would give back as it is: nearly every one.
+_PLAIN_ADDRESS: Final = re.compile(
+    r"https?://[A-Za-z0-9.-]+(:[0-9]+)?/[A-Za-z0-9/._~%=&+,:@!$'()*;-]*"
+    r"(\?[A-Za-z0-9/._~%=&+,:@!$'()*;-]+)?"
+)
 _BUYER_KINDS: Final = (("memberId", "member"), ("visitorId", "visitor"), ("userId", "user"))
 
 
@@ -40,9 +47,8 @@ def buyer(entity: Json) -> Json:
     }
 
 
-def reachable_by(entity: Json) -> list[str]:
-    """The ways to reach the buyer that the entity holds: email, phone, contact."""
-    who = buyer(entity)
+def reachable_by(who: Json) -> list[str]:
+    """The ways to reach a buyer that are known: email, phone, contact."""
     return [
         way
         for way, field in (("email", "email"), ("phone", "phone"), ("contact", "contact_id"))
@@ -50,9 +56,8 @@ def reachable_by(entity: Json) -> list[str]:
     ]
 
 
-def subject_key(entity: Json) -> str | None:
-    """One key for one person, for frequency caps: contact, else member, else visitor."""
-    who = buyer(entity)
+def subject_key(who: Json) -> str | None:
+    """One key for one buyer, for frequency caps: contact, else member, else visitor."""
     if who["contact_id"]:
         return f"contact:{who['contact_id']}"
     if who["kind"] in {"member", "visitor"}:
@@ -141,13 +146,18 @@ def _line_item(item: Json, currency: str | None) -> Json:
         "line_total": None
         if unit_price is None or quantity is None
         else {
-            "amount": f"{Decimal(str(unit_price['amount'])) * quantity:f}",
+            "amount": _times(str(unit_price["amount"]), quantity),
             "currency": unit_price["currency"],
             "formatted": None,
         },
         "image": _image(item),
         "shippable": read.flag(physical, "shippable"),
     }
+
+
+@lru_cache(maxsize=4096)
+def _times(amount: str, quantity: int) -> str:
+    return f"{Decimal(amount) * quantity:f}"
 
 
 def _quantity(item: Json) -> int | None:
@@ -220,6 +230,8 @@ def _discount(item: Json, currency: str | None) -> Json:
 def _https(address: str | None) -> str | None:
     if address is None:
         return None
+    if _PLAIN_ADDRESS.fullmatch(address):
+        return f"https:{address.partition(':')[2]}"
     try:
         split = urlsplit(address)
         if split.scheme not in {"http", "https"} or not split.hostname:

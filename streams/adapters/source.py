@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -102,7 +103,7 @@ _read_body: Final = msgspec.json.Decoder(_Body).decode
 _read_text: Final = msgspec.json.Decoder(str).decode
 _read_account: Final = msgspec.json.Decoder(dict[str, object]).decode
 _NULL: Final = b"null"
-_ORIGINS: Final = {origin.value: origin for origin in Origin}
+_ORIGINS: Final = {origin.value.encode(): origin for origin in Origin}
 
 
 def read_source_event(
@@ -117,11 +118,11 @@ def read_source_event(
     Raises:
         InvalidMessage: with the reason code for the dead-letter topic.
     """
-    known = {name: text.decode("utf-8", "replace") for name, text in headers if text is not None}
-    instance_id = known.get("ce_instanceid")
+    known = {name: text for name, text in headers if text is not None}
+    instance_id = _text(known, "ce_instanceid")
     if not instance_id:
         raise InvalidMessage("site_missing")
-    checkout_id = key.decode("utf-8", "replace").lower() if key else known.get("ce_subject", "")
+    checkout_id = key.decode("utf-8", "replace").lower() if key else _text(known, "ce_subject")
     if not checkout_id:
         raise InvalidMessage("checkout_id_missing")
     if value is None:
@@ -144,16 +145,16 @@ def read_source_event(
     event_at = event_at or updated_at or created_at
     if event_at is None:
         raise InvalidMessage("event_time_missing")
-    event_id = event.id or known.get("ce_id") or derived_event_id(value)
+    event_id = event.id or _text(known, "ce_id") or derived_event_id(value)
     return SourceEvent(
         checkout_id=checkout_id,
         event_id=event_id,
         kind=kind,
-        origin=_ORIGINS.get(known.get("ce_origin", ""), Origin.WEBHOOK),
+        origin=_ORIGINS.get(known.get("ce_origin", b""), Origin.WEBHOOK),
         event_at=event_at,
-        received_at=_received_at(known.get("ce_receivedtime"), timestamp_ms),
+        received_at=_received_at(_text(known, "ce_receivedtime"), timestamp_ms),
         version=Version(updated_at or event_at, sequence, event_at, event_id),
-        site=_site(instance_id, known.get("ce_accountinfo")),
+        site=_site(instance_id, _text(known, "ce_accountinfo")),
         is_anonymize_request=event.triggered_by_anonymize_request is True,
         entity=raw,
         created_at=created_at,
@@ -168,6 +169,10 @@ def derived_event_id(value: bytes) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, sha256(value).hexdigest()))
 
 
+def _text(headers: dict[str, bytes], name: str) -> str:
+    return headers.get(name, b"").decode("utf-8", "replace")
+
+
 def _sequence(value: str | int | None) -> int:
     if value is None or value == "":
         return -1
@@ -177,7 +182,7 @@ def _sequence(value: str | int | None) -> int:
     return number
 
 
-def _received_at(text: str | None, timestamp_ms: int) -> datetime:
+def _received_at(text: str, timestamp_ms: int) -> datetime:
     try:
         received_at = read_instant(text)
     except ValueError:
@@ -231,7 +236,8 @@ def _facets(entity: _Entity) -> Facets:
     )
 
 
-def _site(instance_id: str, account_info: str | None) -> Site:
+@lru_cache(maxsize=4096)  # a busy site sends the same over and over
+def _site(instance_id: str, account_info: str) -> Site:
     site_id = account_id = ""
     if account_info:
         try:

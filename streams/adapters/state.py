@@ -107,9 +107,9 @@ def decode_knowledge(value: bytes) -> Knowledge:
     return _knowledge(_decode_knowledge_v1(memoryview(value)[1:]))
 
 
-def has_aged_out(value: bytes, *, now: datetime) -> bool:
+def has_aged_out(value: bytes, *, now_ms: int) -> bool:
     """Whether a table's value is past its time, without decoding it."""
-    return int.from_bytes(value[1:_HEADER], "big", signed=True) < int(now.timestamp() * 1000)
+    return int.from_bytes(value[1:_HEADER], "big", signed=True) < now_ms
 
 
 def _check_version(value: bytes) -> None:

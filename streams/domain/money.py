@@ -18,6 +18,16 @@ def read_amount(text: object) -> Decimal | None:
     return None
 
 
+def plain_amount(text: object) -> str | None:
+    """The same amount as text, without zeros before it: ``f"{read_amount(text):f}"``."""
+    if not isinstance(text, str) or not _AMOUNT.fullmatch(text):
+        return None
+    if text[0] != "0" or text[1:2] in {"", "."}:
+        return text
+    stripped = text.lstrip("0")
+    return stripped if stripped[:1].isdigit() else f"0{stripped}"
+
+
 def read_currency(text: object) -> str | None:
     """An ISO 4217 code in capitals; else None."""
     return text if isinstance(text, str) and _CURRENCY.fullmatch(text) else None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class Target(Enum):
@@ -15,8 +15,7 @@ class Target(Enum):
     DEAD_LETTERS = "checkout-recovery.dead-letters.v1"
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A record as an agent received it; ``timestamp_ms`` is Kafka's."""
 
     topic: str
@@ -28,8 +27,7 @@ class Incoming:
     timestamp_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A record to publish within the event's transaction."""
 
     target: Target

@@ -15,7 +15,8 @@ from streams.adapters.facts import encode_facts
 from streams.adapters.lifecycle import changed_fields, encode_lifecycle
 from streams.adapters.source import read_source_event
 from streams.adapters.state import decode_checkout, encode_checkout, has_aged_out
-from streams.domain.checkouts import receive
+from streams.domain.checkouts import Announcement, receive
+from streams.domain.events import Kind
 from streams.worker.records import Incoming, Outgoing, Target
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Tracking:
         self._law = law
         self._metrics = metrics
         self._sweeps: dict[int, Iterator[bytes]] = {}
+        self._announced = {kind: metrics.announced.labels(kind.value) for kind in Announcement}
+        self._events = {kind: metrics.events.labels(kind.value) for kind in Kind}
 
     def process(
         self, incoming: Incoming, checkouts: MutableMapping[bytes, bytes]
@@ -75,7 +78,7 @@ class Tracking:
                 traceparent=traceparent,
             )
             outgoing.append(Outgoing(Target.EVENTS, record.key, record.value, [*record.headers]))
-            self._metrics.announced.labels(news.type.value).inc()
+            self._announced[news.type].inc()
         outgoing.extend(
             Outgoing(Target.FACTS, fact_key, fact, [])
             for fact_key, fact in encode_facts(
@@ -84,7 +87,7 @@ class Tracking:
         )
         if outcome.is_late:
             self._metrics.late_events.inc()
-        self._metrics.events.labels(event.kind.value).inc()
+        self._events[event.kind].inc()
         self._sweep(incoming.partition, checkouts, now=event.received_at)
         return outgoing
 
@@ -99,13 +102,14 @@ class Tracking:
         sweep = self._sweeps.get(partition)
         if sweep is None:
             sweep = self._sweeps[partition] = iter(list(checkouts))
+        now_ms = int(now.timestamp() * 1000)
         for _ in range(_SWEEP):
             key = next(sweep, None)
             if key is None:
                 del self._sweeps[partition]
                 return
             state = checkouts.get(key)
-            if state is not None and has_aged_out(state, now=now):
+            if state is not None and has_aged_out(state, now_ms=now_ms):
                 del checkouts[key]
                 self._metrics.aged_out.inc()
 
