@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from urllib.parse import urlsplit, urlunsplit
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from streams.adapters.instants import format_instant
 from streams.adapters.lifecycle import NAMESPACE, named
 from streams.adapters.published import checkout_url
 from streams.domain.money import plain_amount, read_amount
@@ -19,6 +21,19 @@ TEXT = st.text(alphabet="aZ09./:?#=&%@[]-_~ é\t", max_size=20)
 @given(st.text())
 def test_an_id_is_the_uuid_of_its_name(name: str) -> None:
     assert named(name) == str(uuid.uuid5(NAMESPACE, name))
+
+
+@given(
+    st.datetimes(
+        timezones=st.sampled_from([UTC, timezone(timedelta(0)), timezone(timedelta(hours=1))])
+    )
+)
+@example(datetime(1, 1, 1, tzinfo=UTC))
+@example(datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
+@example(datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC))
+def test_an_instant_is_written_as_isoformat_writes_it(instant: datetime) -> None:
+    expected = instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert format_instant(instant) == expected
 
 
 @given(st.from_regex(r"[0-9]{1,17}(\.[0-9]{0,10})?", fullmatch=True))
