@@ -151,15 +151,20 @@ class Buckets(MutableMapping[int, Tally]):
     ) -> None:
         self._table = table
         self._key = (instance_id, width)
+        self._before, self._after = bucket_key(instance_id, width, 0).split(b"|0|", 1)
 
     def __getitem__(self, index: int) -> Tally:
-        return decode_tally(self._table[bucket_key(*self._key, index)])
+        return decode_tally(self._table[self._key_of(index)])
 
     def __setitem__(self, index: int, tally: Tally) -> None:
-        self._table[bucket_key(*self._key, index)] = encode_tally(tally)
+        self._table[self._key_of(index)] = encode_tally(tally)
 
     def __delitem__(self, index: int) -> None:
-        del self._table[bucket_key(*self._key, index)]
+        del self._table[self._key_of(index)]
+
+    def _key_of(self, index: int) -> bytes:
+        """As ``bucket_key``, of which all but the index is known."""
+        return b"%s|%d|%s" % (self._before, index, self._after)
 
     def __iter__(self) -> Iterator[int]:
         found = (parse_bucket_key(key) for key in self._table)

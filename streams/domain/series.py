@@ -185,7 +185,10 @@ class Series:
     def _between(self, start: int, stop: int) -> list[int]:
         """Indexes of the buckets that there are in [start, stop)."""
         indexes = self._indexes
-        return indexes[bisect_left(indexes, start) : bisect_left(indexes, stop)]
+        first = bisect_left(indexes, start)
+        if first == len(indexes) or indexes[first] >= stop:
+            return []  # nearly always: time has moved by a bucket, and most buckets are empty
+        return indexes[first : bisect_left(indexes, stop, first)]
 
     def _release(self, old: int, end: int) -> None:
         delta: dict[int, Tally] = {}
@@ -196,9 +199,10 @@ class Series:
         self._apply(delta, end)
 
     def _is_pending(self, contribution: Contribution, end: int) -> bool:
-        return any(
-            instant is not None and bucket_of(instant, self._shape.width) >= end
-            for instant in (contribution.abandoned_at, contribution.recovered_at)
+        limit = EPOCH + end * self._shape.width
+        abandoned_at, recovered_at = contribution.abandoned_at, contribution.recovered_at
+        return (abandoned_at is not None and abandoned_at >= limit) or (
+            recovered_at is not None and recovered_at >= limit
         )
 
     def _apply(self, delta: dict[int, Tally], end: int) -> None:

@@ -42,10 +42,14 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(slots=True)
 class _Site:
-    """A site's header and its series, with running sums."""
+    """A site's header and its series, with running sums.
+
+    ``has_pending``: whether the table holds, for each series, contributions that wait.
+    """
 
     state: cohorts.SiteState
     series: list[Series]
+    has_pending: list[bool]
 
 
 class _Partition:
@@ -73,7 +77,9 @@ class _Partition:
             header = table.get(cohorts.site_key(instance_id))
             state = cohorts.SiteState("", _EPOCH) if header is None else cohorts.decode_site(header)
             site = _Site(
-                state, [self._load(table, instance_id, shape, state) for shape in self._shapes]
+                state,
+                [self._load(table, instance_id, shape, state) for shape in self._shapes],
+                [cohorts.pending_key(instance_id, shape.width) in table for shape in self._shapes],
             )
             self.sites[instance_id] = site
         return site
@@ -211,12 +217,14 @@ class Measuring:
         return [Outgoing(Target.CONVERSION, instance_id.encode(), record, headers)]
 
     def _save_pending(self, instance_id: str, site: _Site, table: Table) -> None:
-        for shape, series in zip(self._shapes, site.series, strict=True):
-            key = cohorts.pending_key(instance_id, shape.width)
+        for number, (shape, series) in enumerate(zip(self._shapes, site.series, strict=True)):
             if series.pending:
+                key = cohorts.pending_key(instance_id, shape.width)
                 table[key] = cohorts.encode_pending(series.pending)
-            elif key in table:
-                del table[key]
+                site.has_pending[number] = True
+            elif site.has_pending[number]:
+                del table[cohorts.pending_key(instance_id, shape.width)]
+                site.has_pending[number] = False
 
 
 def _written_at(incoming: Incoming) -> datetime:
