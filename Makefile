@@ -9,7 +9,7 @@ BROKERS ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast coverage-runtime check contracts chaos chaos-long bench bench-worker bench-ingress bench-restore bench-latency bench-scale bench-api bench-model format clean
+.PHONY: help demo test test-fast coverage-runtime check contracts chaos chaos-long bench bench-worker bench-ingress bench-restore bench-latency bench-scale bench-agents bench-api bench-model format clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ contracts: $(VENV)/.installed ## write schemas, examples, documents and pages of
 
 bench-ingress: $(VENV)/.installed ## verified webhooks a second on one core, beside Node and FastAPI (needs Go, or vegeta on the PATH)
 	@$(VENV)/bin/python -m tests.bench.ingress $(ARGS)
+
+bench-agents: $(VENV)/.installed ## the CPU of the agents themselves, without Kafka (ARGS=--profile shows where)
+	@$(VENV)/bin/python -m tests.bench.agents $(ARGS)
 
 bench-api: $(VENV)/.installed ## the API's answers a second on one core, against the least that answers the same (as above)
 	@$(VENV)/bin/python -m tests.bench.api $(ARGS)

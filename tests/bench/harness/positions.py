@@ -17,6 +17,7 @@ class Positions:
     """Of one group; joins nothing, commits nothing."""
 
     def __init__(self, client: Mapping[str, str | int | float | bool], group: str) -> None:
+        self._partitions: dict[str, list[int]] = {}
         self._reader = Consumer(
             {
                 **client,
@@ -42,12 +43,17 @@ class Positions:
 
     def _committed(self, topics: Sequence[str]) -> list[TopicPartition]:
         partitions = [
-            TopicPartition(topic, number)
-            for topic in topics
-            for number in self._reader.list_topics(topic, timeout=_SECONDS).topics[topic].partitions
+            TopicPartition(topic, number) for topic in topics for number in self._numbers(topic)
         ]
         found: list[TopicPartition] = self._reader.committed(partitions, timeout=_SECONDS)
         return found
+
+    def _numbers(self, topic: str) -> list[int]:
+        """Asked for once: a question every 20 ms is a load."""
+        if topic not in self._partitions:
+            known = self._reader.list_topics(topic, timeout=_SECONDS).topics[topic]
+            self._partitions[topic] = list(known.partitions)
+        return self._partitions[topic]
 
     def __enter__(self) -> Self:
         return self
