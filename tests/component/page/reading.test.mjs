@@ -96,6 +96,18 @@ test("a series becomes columns, and no rate stays none", () => {
   ]);
 });
 
+test("a share is of several points together where there are many", () => {
+  const point = (number) => ({
+    start: new Date(number * 3600000).toISOString(),
+    abandoned: number % 2,
+    recovered: number === 1 ? 1 : 0,
+    rate: null,
+  });
+  const points = Array.from({ length: 48 }, (_, number) => point(number));
+  const shares = columnsOf({ points })[3];
+  assert.deepEqual(shares.slice(0, 4), [null, 1, 1, 0]);
+});
+
 test("who is younger than the horizon still has time", () => {
   assert.equal(youngSince("7d", 8 * 86400 * 1000), 86400);
   assert.equal(youngSince("12h", 86400 * 1000), 43200);

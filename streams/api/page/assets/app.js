@@ -162,7 +162,7 @@ class Page {
     } else {
       this._view.moved?.(before);
     }
-    if (this.live._source === null || before.parameters.site !== this.route.parameters.site) {
+    if (!this.live.isListening || before.parameters.site !== this.route.parameters.site) {
       this.live.listen(this.site);
     }
     document.title = `${VIEWS[this.route.view].title} · Checkout Recovery`;
@@ -267,8 +267,9 @@ class Page {
     return html`<p class="connection ${this.connection}">
       <span class="dot" aria-hidden="true"></span>
       <span role="status">${CONNECTIONS[this.connection]}</span>
-      ${since &&
-      html`<span class="updated" title=${this.format.utc(this.updatedAt)}>updated ${since}</span>`}
+      ${since
+        ? html`<span class="updated" title=${this.format.utc(this.updatedAt)}>updated ${since}</span>`
+        : nothing}
     </p>`;
   }
 

@@ -26,10 +26,10 @@ export class RateChart {
     if (this._shown?.series === series && this._plots.length > 0) return;
     const isSame = this._shown?.series.window === series.window && this._plots.length > 0;
     this._shown = { series, horizon };
-    const [times, abandoned, recovered, rates] = columnsOf(series);
+    const [times, abandoned, recovered, shares] = columnsOf(series);
     if (isSame) {
       this._plots[0].setData([times, abandoned, recovered]);
-      this._plots[1].setData([times, rates]);
+      this._plots[1].setData([times, shares]);
     } else {
       this._make();
     }
@@ -49,11 +49,11 @@ export class RateChart {
   _make() {
     this._plots.forEach((plot) => plot.destroy());
     const { series } = this._shown;
-    const [times, abandoned, recovered, rates] = columnsOf(series);
+    const [times, abandoned, recovered, shares] = columnsOf(series);
     const look = lookOf(this._root);
     this._plots = [
       new uPlot(this._counts(look), [times, abandoned, recovered], this._root),
-      new uPlot(this._rate(look), [times, rates], this._root),
+      new uPlot(this._rate(look), [times, shares], this._root),
     ];
   }
 
@@ -97,10 +97,9 @@ export class RateChart {
       series: [
         {},
         {
-          paths: uPlot.paths.stepped({ align: 1 }),
           stroke: look.recovered,
           width: 2,
-          spanGaps: false,
+          spanGaps: true,
           points: { show: false },
         },
       ],
@@ -187,7 +186,7 @@ function lookOf(root) {
   return {
     em,
     width: Math.max(200, root.clientWidth),
-    font: `${em * 0.85}px ${style.fontFamily}`,
+    font: `${Math.round(em * 0.85)}px ${style.fontFamily}`,
     abandoned: colour("--abandoned"),
     recovered: colour("--recovered"),
     faint: colour("--faint"),

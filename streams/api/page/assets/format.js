@@ -54,7 +54,7 @@ export function makeFormat({ locales = undefined, timeZone = undefined } = {}) {
 
   // An exact decimal string stays exact: no amount passes through a float.
   const exactMoney = (amount, currency) =>
-    number({ style: "currency", currency, currencyDisplay: "narrowSymbol" }).format(amount);
+    number({ style: "currency", currency }).format(amount);
 
   // From a thousand up, whole units: the eye compares lengths, not cents.
   const money = (amount, currency) =>
@@ -63,7 +63,6 @@ export function makeFormat({ locales = undefined, timeZone = undefined } = {}) {
       : number({
           style: "currency",
           currency,
-          currencyDisplay: "narrowSymbol",
           maximumFractionDigits: 0,
         }).format(amount);
 

@@ -22,6 +22,10 @@ export class Live {
     this._site = null;
   }
 
+  get isListening() {
+    return this._source !== null;
+  }
+
   listen(site) {
     this.stop();
     this._site = site;

@@ -57,13 +57,28 @@ export function isEmpty(overview) {
   );
 }
 
-// Points of the series as columns: instants in seconds, abandoned, recovered, rate.
+// How many points a share is drawn of: a share of three checkouts is noise.
+export function togetherOf(series) {
+  return Math.max(1, Math.round(series.points.length / 24));
+}
+
+// Points of the series as columns: instants in seconds, abandoned, recovered, and the share of
+// these in those, each of the last few points together; null of none.
 export function columnsOf(series) {
+  const { points } = series;
+  const together = togetherOf(series);
+  const sum = (index, name) =>
+    points
+      .slice(Math.max(0, index + 1 - together), index + 1)
+      .reduce((all, point) => all + point[name], 0);
   return [
-    series.points.map((point) => Date.parse(point.start) / 1000),
-    series.points.map((point) => point.abandoned),
-    series.points.map((point) => point.recovered),
-    series.points.map((point) => (point.rate === null ? null : Number(point.rate))),
+    points.map((point) => Date.parse(point.start) / 1000),
+    points.map((point) => point.abandoned),
+    points.map((point) => point.recovered),
+    points.map((_, index) => {
+      const abandoned = sum(index, "abandoned");
+      return abandoned > 0 ? sum(index, "recovered") / abandoned : null;
+    }),
   ];
 }
 

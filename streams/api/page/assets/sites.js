@@ -22,6 +22,7 @@ export class SitePicker {
     const { format, site } = this._page;
     const all = sites === null ? "All sites" : `All ${format.count(sites)} sites`;
     const options = this._options(all);
+    const isListed = this._isOpen && options.length > 0;
     return html`<div class="picker" @focusout=${(event) => this._left(event)}>
       <label for="site">Site</label>
       <input
@@ -30,19 +31,19 @@ export class SitePicker {
         role="combobox"
         autocomplete="off"
         spellcheck="false"
-        aria-expanded=${this._isOpen ? "true" : "false"}
+        aria-expanded=${isListed ? "true" : "false"}
         aria-controls="site-options"
         aria-autocomplete="list"
-        aria-activedescendant=${this._isOpen ? `site-${this._at}` : nothing}
-        placeholder=${site ? site : all}
+        aria-activedescendant=${isListed ? `site-${this._at}` : nothing}
+        placeholder="How the id begins"
         title=${site || nothing}
-        .value=${this._isOpen ? this._text : site}
+        .value=${this._isOpen ? this._text : site || all}
         @focus=${() => this._open()}
         @click=${() => this._open()}
         @input=${(event) => this._typed(event.target.value)}
         @keydown=${(event) => this._pressed(event, options)}
       />
-      <ul id="site-options" role="listbox" aria-label="Sites" ?hidden=${!this._isOpen}>
+      <ul id="site-options" role="listbox" aria-label="Sites" ?hidden=${!isListed}>
         ${options.map(
           (option, number) => html`<li
             id="site-${number}"
@@ -56,7 +57,7 @@ export class SitePicker {
           </li>`,
         )}
       </ul>
-      ${this._isOpen && this._note()}
+      ${this._isOpen ? this._note() : nothing}
     </div>`;
   }
 

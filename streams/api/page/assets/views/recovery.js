@@ -3,7 +3,16 @@ import * as api from "../api.js";
 import { RateChart } from "../chart.js";
 import { NONE, shareOf } from "../format.js";
 import { bar, interval, moment, mostOf, notice, shown } from "../parts.js";
-import { changeOf, headlineOf, isEmpty, sentenceOf, TOO_SHORT, windowOf, writeHash } from "../reading.js";
+import {
+  changeOf,
+  headlineOf,
+  isEmpty,
+  sentenceOf,
+  togetherOf,
+  TOO_SHORT,
+  windowOf,
+  writeHash,
+} from "../reading.js";
 import { Resource } from "../resource.js";
 import { siteName } from "../sites.js";
 import { html, nothing, svg } from "../vendor/lit-html.js";
@@ -336,7 +345,8 @@ export class RecoveryView {
             )} of them completed so far. The same numbers are in the table below."
           ></div>
           <p class="faint">
-            Above: checkouts left, and how many of these were completed so far. Below: their share.
+            Above: checkouts left, and how many of these were completed so far. Below: their share, of
+            ${format.duration(series.bucket_seconds * togetherOf(series), "long")} together.
             ${window.window === "30d"
               ? html`On grey: these still have time to come back.`
               : html`All of these still have time to come back.`}
@@ -368,8 +378,8 @@ export class RecoveryView {
     const hasHours = series.bucket_seconds < 86400;
     return html`<details @toggle=${(event) => this._toggle(event)}>
       <summary>As a table</summary>
-      ${this._isTable &&
-      html`<div class="wide tall" role="region" aria-label="Over time, as a table" tabindex="0">
+      ${this._isTable
+        ? html`<div class="wide tall" role="region" aria-label="Over time, as a table" tabindex="0">
         <table>
           <thead>
             <tr>
@@ -392,7 +402,8 @@ export class RecoveryView {
             )}
           </tbody>
         </table>
-      </div>`}
+      </div>`
+        : nothing}
     </details>`;
   }
 
