@@ -66,6 +66,8 @@ class Consuming:
         self._reached: dict[Place, int] = {}
         self._fresh: dict[Place, datetime] = {}
         self._on_end: Callable[[], None] = lambda: None
+        #: Called in the thread after each batch that was written.
+        self.on_written: Callable[[], None] = lambda: None
         self.failure: Exception | None = None
 
     def start(self, on_end: Callable[[], None]) -> None:
@@ -182,6 +184,7 @@ class Consuming:
         self._fresh.update({place: found.as_of for place, found in complete.items()})
         if records:
             self._metrics.batch_seconds.observe(time.perf_counter() - begun)
+            self.on_written()
 
     def _until_done(self, step: Callable[[], object]) -> None:
         """Do it again while the database or Kafka is away; what is refused otherwise is raised."""

@@ -125,6 +125,11 @@ async def _serve(settings: Settings) -> int:
     def on_end() -> None:
         loop.call_soon_threadsafe(failed.set)
 
+    def on_written() -> None:
+        with suppress(RuntimeError):  # the loop has ended: nobody listens
+            loop.call_soon_threadsafe(services.hub.wake)
+
+    consuming.on_written = on_written
     consuming.start(on_end)
     services.deletions.start()
     serving = asyncio.create_task(server.serve())
@@ -144,6 +149,7 @@ async def _serve(settings: Settings) -> int:
         code = 1
         log.error("api_failed", reason=_why_ended(serving, watching, consuming))
     is_draining = True
+    services.hub.close()
     await loop.run_in_executor(None, consuming.stop, _BATCH_SECONDS)
     for task in (watching, *ends):
         task.cancel()
@@ -151,6 +157,7 @@ async def _serve(settings: Settings) -> int:
     with suppress(TimeoutError, RuntimeError):
         await asyncio.wait_for(serving, _DRAIN_SECONDS)
     await loop.run_in_executor(None, services.deletions.stop)
+    services.desk.close()
     await reading.dispose()
     writing.dispose()
     log.info("api_stopped")
