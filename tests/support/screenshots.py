@@ -22,7 +22,7 @@ from tests.support.watched import SIZES, THEMES, Watched
 SHOWN: Final = Path(__file__).parents[2] / "docs" / "pictures"
 #: Of the README: the first screen as a laptop shows it.
 WIDTH: Final = 1280
-_ADDRESS: Final = re.compile(r"(http://127\.0\.0\.1:\d+)\S*.*token (crt_\S+?)\"?$")
+_ADDRESS: Final = re.compile(r"(http://127\.0\.0\.1:\d+).*token[ =](crt_[\w-]+)\"?$")
 _ENOUGH: Final = 400
 
 

@@ -17,6 +17,7 @@ const VIEWS = {
   operations: { title: "Operations", make: OperationsView },
 };
 const THEMES = { auto: "Theme: as the system", light: "Theme: light", dark: "Theme: dark" };
+const AWAY_PAUSE = 3000;
 const STORED_THEME = "checkout-recovery.theme";
 const CONNECTIONS = {
   connecting: "Connecting",
@@ -58,28 +59,33 @@ class Page {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this._recolour());
     setInterval(() => this.redraw(), 1000); // "updated 3 seconds ago" grows by itself
     this.redraw();
-    try {
-      this.session = await api.session();
-    } catch (error) {
-      if (error.status !== 401) {
-        this.phase = "away";
-        setTimeout(() => this.retry(), 3000);
-        this.redraw();
-        return;
-      }
-    }
-    if (this.session) this._enter();
-    else this.leave();
+    await this._takeToken();
+    await this._begin();
   }
 
-  async retry() {
+  // A link of `up` or `demo` brings its token behind the #, which no server sees; it signs in once
+  // and is gone from the address and the history.
+  async _takeToken() {
+    const [, token] = location.hash.match(/^#token=(.+)$/) ?? [];
+    if (!token) return;
+    history.replaceState(null, "", location.pathname);
+    this.route = readHash("");
+    await api.signIn(decodeURIComponent(token)).catch((error) => this.signIn.fail(error));
+  }
+
+  async _begin() {
     try {
       this.session = await api.session();
       if (this.session) this._enter();
       else this.leave();
     } catch (error) {
-      if (error.status === 401) this.leave();
-      else setTimeout(() => this.retry(), 3000);
+      if (error.status === 401) {
+        this.leave();
+        return;
+      }
+      this.phase = "away";
+      setTimeout(() => this._begin(), AWAY_PAUSE);
+      this.redraw();
     }
   }
 

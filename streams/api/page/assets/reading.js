@@ -82,10 +82,14 @@ export function columnsOf(series) {
   ];
 }
 
+// "7d" in seconds.
+export function secondsOf(span) {
+  return parseInt(span, 10) * (span.endsWith("d") ? 86400 : 3600);
+}
+
 // Since when checkouts may still recover within the horizon ("7d"), in seconds since 1970.
 export function youngSince(horizon, now) {
-  const hours = parseInt(horizon, 10) * (horizon.endsWith("d") ? 24 : 1);
-  return now / 1000 - hours * 3600;
+  return now / 1000 - secondsOf(horizon);
 }
 
 // An id as a person reads it; the whole of a short one.
@@ -191,6 +195,7 @@ const GROUPS = [
   ["completing", "The work is being handed out anew."],
   ["empty", "No worker is running: webhooks wait in Kafka until one is."],
   ["dead", "No worker has been here yet."],
+  ["unknown", "Kafka did not say how the work is handed out."],
 ];
 
 // How the workers' consumer group is, for somebody who has never heard of one.

@@ -36,6 +36,7 @@ export class OperationsView {
 
   _drawNow(now) {
     return html`
+      ${now.problem ? notice("Something is missing here", now.problem) : nothing}
       ${this._drawFlow(now)}
       <div class="pair">${this._drawLag(now)} ${this._drawWorkers(now)}</div>
       ${this._drawLetters(now.dead_letters)}
@@ -152,6 +153,7 @@ export class OperationsView {
     const intro = "What can't be read is kept with the reason instead of being lost, and can be sent again after a repair: checkout-recovery dead-letters replay.";
     return html`<section aria-labelledby="letters">
       <h2 id="letters">Set aside</h2>
+      ${letters.is_complete ? nothing : html`<p class="faint">Still counting …</p>`}
       ${letters.by_reason.length === 0
         ? notice("Nothing was set aside in the last 24 hours", intro)
         : html`<p>

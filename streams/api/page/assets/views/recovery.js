@@ -7,6 +7,7 @@ import {
   changeOf,
   headlineOf,
   isEmpty,
+  secondsOf,
   sentenceOf,
   togetherOf,
   TOO_SHORT,
@@ -347,7 +348,7 @@ export class RecoveryView {
           <p class="faint">
             Above: checkouts left, and how many of these were completed so far. Below: their share, of
             ${format.duration(series.bucket_seconds * togetherOf(series), "long")} together.
-            ${window.window === "30d"
+            ${secondsOf(window.window) > secondsOf(window.horizon)
               ? html`On grey: these still have time to come back.`
               : html`All of these still have time to come back.`}
           </p>
@@ -387,6 +388,7 @@ export class RecoveryView {
               <th scope="col" class="number">Left</th>
               <th scope="col" class="number">Completed so far</th>
               <th scope="col" class="number">Share</th>
+              <th scope="col" class="number">Completions then</th>
             </tr>
           </thead>
           <tbody>
@@ -398,6 +400,7 @@ export class RecoveryView {
                 <td class="number">${format.count(point.abandoned)}</td>
                 <td class="number">${format.count(point.recovered)}</td>
                 <td class="number">${format.percent(point.rate)}</td>
+                <td class="number">${format.count(point.recoveries)}</td>
               </tr>`,
             )}
           </tbody>
@@ -432,7 +435,7 @@ export class RecoveryView {
           </div>
           <p class="ends faint" aria-hidden="true">
             <span>${format.duration(times.buckets[0].from_seconds)}</span>
-            <span>${format.duration(times.buckets.at(-1).to_seconds)}</span>
+            <span>${this._drawEnd(times.buckets.at(-1))}</span>
           </p>
           <p class="faint">${format.count(times.count)} recoveries of the last ${format.span(window.window)}.</p>
           <details>
@@ -446,7 +449,7 @@ export class RecoveryView {
                   ${times.buckets.map(
                     (one) => html`<tr>
                       <td>${format.duration(one.from_seconds)}</td>
-                      <td>${format.duration(one.to_seconds)}</td>
+                      <td>${this._drawEnd(one)}</td>
                       <td class="number">${format.count(one.count)}</td>
                     </tr>`,
                   )}
@@ -457,6 +460,12 @@ export class RecoveryView {
         `;
       })}
     </section>`;
+  }
+
+  // The last bucket has no end.
+  _drawEnd(bucket) {
+    const { format } = this._page;
+    return bucket.to_seconds === null ? "longer" : format.duration(bucket.to_seconds);
   }
 
   _drawBars(buckets, most) {

@@ -40,6 +40,10 @@ export class SignIn {
     </main>`;
   }
 
+  fail(error) {
+    this._error = wordsOf(error);
+  }
+
   async _submit(event) {
     event.preventDefault();
     const field = event.target.elements.token;
@@ -52,7 +56,7 @@ export class SignIn {
       field.value = "";
       await this._page.enter();
     } catch (error) {
-      this._error = wordsOf(error);
+      this.fail(error);
       field.focus();
       field.select();
     }
