@@ -184,6 +184,16 @@ def test_a_token_signs_in_and_scripts_never_see_it(watched: Watched) -> None:
     page.get_by_label("Access token").wait_for()
 
 
+def test_a_link_of_up_signs_in_and_keeps_the_token_nowhere(watched: Watched) -> None:
+    page = watched.page
+    page.goto(f"{watched.url}/#token={EVERYTHING}")
+    page.get_by_role("heading", name="Recovery rate").wait_for()
+    assert "token" not in page.url
+    page.go_back()
+    assert page.url == "about:blank", "the link stayed in the history"
+    assert EVERYTHING not in "".join(watched.asked)
+
+
 def test_a_wrong_token_is_refused_in_words(watched: Watched) -> None:
     page = watched.page
     page.goto(watched.url)
