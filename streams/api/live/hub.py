@@ -67,6 +67,7 @@ class Hub:
         self._metrics.listeners.set(len(self._listeners))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
+            self._task.add_done_callback(self._on_end)
 
     def leave(self, listener: Listener) -> None:
         """Tell it nothing more."""
@@ -83,11 +84,21 @@ class Hub:
         for listener in self._listeners:
             listener.end()
 
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        """Pages come again, and so begin it anew, if it has failed."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("hub_failed", error=type(error).__name__)
+            for listener in self._listeners:
+                listener.end()
+
     async def _run(self) -> None:
         self._news.forget()
-        operations_at = 0.0
+        has_begun, operations_at = False, 0.0
         while self._listeners and not self._is_over:
             try:
+                if not has_begun:  # what was before is no news
+                    await self._board.totals.look()
+                    self._version, has_begun = self._board.totals.version, True
                 await self._tell_news()
                 await self._tell_overview()
             except SQLAlchemyError as error:
