@@ -49,6 +49,8 @@ class Hub:
         self._operating: asyncio.Task[None] | None = None
         self._version = 0
         self._is_over = False
+        #: What is written from now on is told.
+        self.is_watching = False
 
     def require_room(self) -> None:
         """Check that one more may listen.
@@ -93,13 +95,14 @@ class Hub:
 
     async def _run(self) -> None:
         self._news.forget()
-        has_begun, operations_at = False, 0.0
+        self.is_watching, operations_at = False, 0.0
         while self._listeners and not self._is_over:
             try:
-                if not has_begun:  # what was before is no news
+                if not self.is_watching:  # what was before is no news
                     await self._board.totals.look()
-                    self._version, has_begun = self._board.totals.version, True
+                    self._version = self._board.totals.version
                 await self._tell_news()
+                self.is_watching = True
                 await self._tell_overview()
             except SQLAlchemyError as error:
                 log.warning("hub_without_database", error=type(error).__name__)
@@ -116,6 +119,7 @@ class Hub:
             except TimeoutError:
                 continue
             self._wake.clear()
+        self.is_watching = False
 
     async def _tell_news(self) -> None:
         for news in await self._news.read():
