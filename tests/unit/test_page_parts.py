@@ -43,8 +43,19 @@ async def test_who_asks_for_the_same_meanwhile_waits_for_one_computation() -> No
     assert set(await asyncio.gather(*asked)) == {b"1"}
     assert await kept.get("a", compute, seconds=60) == b"1"
     assert await kept.get("b", compute, seconds=60) == b"2"
-    assert await kept.get("c", compute, seconds=0) == b"3"
-    assert await kept.get("c", compute, seconds=0) == b"4"
+
+
+async def test_what_takes_long_is_kept_longer_than_was_asked() -> None:
+    kept, computed = Kept(times_its_cost=20), 0
+
+    async def compute() -> bytes:
+        nonlocal computed
+        computed += 1
+        await asyncio.sleep(0.2)
+        return b"%d" % computed
+
+    assert await kept.get("a", compute, seconds=0) == b"1"
+    assert await kept.get("a", compute, seconds=0) == b"1"
 
 
 async def test_who_gives_up_takes_the_answer_from_nobody_and_failures_are_not_kept() -> None:
