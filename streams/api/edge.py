@@ -30,6 +30,7 @@ _PROBES: Final = frozenset({"/healthz", "/readyz"})
 #: The page comes also while the database is away, to say so.
 _WITHOUT_DATABASE: Final = frozenset({*_PROBES, "/"})
 _ASSETS: Final = "/assets/"
+_STREAM: Final = "/v1/live"
 
 #: The page of docs has its style inside and no script; the live page has a policy of its own.
 _HEADERS: Final = (
@@ -101,7 +102,8 @@ class Edge:
         route = getattr(scope.get("route"), "path", "other")
         if route not in _PROBES:
             self._services.metrics.answers.labels(route, str(status)).inc()
-            self._services.metrics.seconds.labels(route).observe(seconds)
+            if route != _STREAM:  # it takes as long as somebody looks
+                self._services.metrics.seconds.labels(route).observe(seconds)
 
 
 class _Answer:

@@ -26,6 +26,8 @@ from streams.api.model import Model
 from streams.api.services import make_services
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from streams.api.freshness import Freshness
     from streams.config import Settings
 
@@ -107,20 +109,7 @@ async def _serve(settings: Settings) -> int:
             readiness=why_not_ready,
         )
     port = settings.api_port or free_port(settings.api_host)
-    server = Server(
-        create_app(services, why_not_ready),
-        address=settings.api_host,
-        port=port,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=1_024,
-        backpressure=_CONNECTIONS,
-        http1_settings=HTTP1Settings(
-            header_read_timeout=_HEADER_MS, max_buffer_size=_CONNECTION_BYTES
-        ),
-        log_enabled=False,
-    )
+    server = http_server(create_app(services, why_not_ready), settings.api_host, port)
 
     def on_end() -> None:
         loop.call_soon_threadsafe(failed.set)
@@ -162,6 +151,24 @@ async def _serve(settings: Settings) -> int:
     writing.dispose()
     log.info("api_stopped")
     return code
+
+
+def http_server(app: ASGIApp, host: str, port: int) -> Server:
+    """The HTTP server, which runs in the loop of its caller; one connection a page that looks."""
+    return Server(
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=1_024,
+        backpressure=_CONNECTIONS,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=_HEADER_MS, max_buffer_size=_CONNECTION_BYTES
+        ),
+        log_enabled=False,
+    )
 
 
 def _why_ended(

@@ -76,5 +76,5 @@ def make_services(settings: Settings, engine: AsyncEngine, metrics: ApiMetrics) 
 def _secret(settings: Settings) -> bytes:
     if settings.api_secret is not None:
         return settings.api_secret.get_secret_value().encode()
-    log.warning("no_api_secret", consequence="cursors and access tokens end with this process")
+    log.warning("no_api_secret", consequence="cursors, tokens and sessions end with this process")
     return secrets.token_bytes(32)

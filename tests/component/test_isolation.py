@@ -90,6 +90,8 @@ class Worlds:
         one = self.whole.answer(method, path, body, **headers)
         other = self.alone.answer(method, path, body, **headers)
         assert one.status == other.status, path
+        if one.headers.get("content-type", "").startswith("text/event-stream"):
+            return one  # it begins with how new the model is, which is of all sites
         assert without_cursors(one.body) == without_cursors(other.body), path
         kept = {name: value for name, value in one.headers.items() if name not in CHANGING}
         assert kept.keys() == other.headers.keys() - CHANGING
@@ -238,6 +240,39 @@ def test_rates_searches_and_figures_are_of_the_own_site_only(worlds: Worlds) -> 
     )
 
 
+@pytest.mark.parametrize("window", ["1h", "24h", "7d", "30d"])
+def test_the_page_is_of_the_own_site_only(worlds: Worlds, window: str) -> None:
+    own = worlds.both("GET", f"/v1/sites/{worlds.own}/conversion").json
+    overview = worlds.both("GET", "/v1/overview").json
+    assert overview["sites"] == 1
+    for mine, published in zip(overview["windows"], own["windows"], strict=True):
+        assert {**mine, "time_to_recovery": None} == {**published, "time_to_recovery": None}
+    for name in (worlds.own, worlds.wix_sites[worlds.own]):
+        assert worlds.both("GET", f"/v1/overview?site={name}").json["windows"] == own["windows"]
+    for path in ("series", "recovery-times"):
+        worlds.both("GET", f"/v1/overview/{path}?window={window}")
+        worlds.both("GET", f"/v1/overview/{path}?window={window}&site={worlds.own}")
+    recent = worlds.both("GET", "/v1/overview/recent?limit=100").json["recoveries"]
+    assert recent
+    assert {one["instance_id"] for one in recent} == {worlds.own}
+
+
+def test_the_page_knows_no_other_site_by_any_of_its_names(worlds: Worlds) -> None:
+    unknown = "00000000-0000-4000-8000-00000000dead"
+    others = [*worlds.sites[1:], *(worlds.wix_sites[site] for site in worlds.sites[1:])]
+    for name in (*others, unknown):
+        for path in ("", "/series", "/recovery-times", "/recent"):
+            assert worlds.both("GET", f"/v1/overview{path}?site={name}").status == 404
+        assert worlds.both("GET", f"/v1/live?site={name}").status == 404
+        for length in (1, 2, 8, 36):
+            found = worlds.both("GET", f"/v1/overview/sites?search={name[:length]}").json["sites"]
+            assert {one["instance_id"] for one in found} <= {worlds.own}
+    found = worlds.both("GET", f"/v1/overview/sites?search={worlds.own[:8].upper()}").json["sites"]
+    assert [one["instance_id"] for one in found] == [worlds.own]
+    assert worlds.both("GET", "/v1/operations").status == 403
+    assert worlds.both("GET", "/v1/live").status == 200  # what it tells: see test_live
+
+
 def test_a_cursor_of_another_caller_is_of_no_use(worlds: Worlds) -> None:
     asked = {"query": {"cursorPaging": {"limit": 1}}}
     everything = worlds.whole.asked.ask("POST", f"{BASE}/query", json.dumps(asked).encode())
@@ -257,6 +292,13 @@ def test_every_address_of_the_api_was_tried(worlds: Worlds) -> None:
         "/v1/conversion",
         "/v1/sites/{site}/conversion",
         "/v1/sites/{site}/conversion/history",
+        "/v1/overview",
+        "/v1/overview/series",
+        "/v1/overview/recovery-times",
+        "/v1/overview/recent",
+        "/v1/overview/sites",
+        "/v1/operations",
+        "/v1/live",
     }
     without_sites = {"/oauth2/token", f"{BASE}/{{abandoned_checkout_id}}/redirect-to-checkout"}
     found = {path.replace("{checkout_id}", "{abandoned_checkout_id}") for path in document["paths"]}

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+import urllib.request
 import uuid
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from streams.adapters.instants import read_instant
 from streams.adapters.topics import SOURCE, apply_topics
 from streams.demo.kafka.broker import free_port
 from tests.support.api_process import (
+    TOKEN,
     api,
     api_environment,
     contents,
@@ -182,7 +184,11 @@ def test_a_rebuild_reads_everything_again_tells_how_far_and_changes_no_byte(
     log = tmp_path / "api.log"
     with api(settings, database, log) as (url, process):
         wait_for(url, last, process)
-        assert process.stop() == 0
+        asked = urllib.request.Request(f"{url}/v1/live", headers={"authorization": TOKEN})
+        with urllib.request.urlopen(asked, timeout=20) as page:
+            assert page.readline() == b"retry: 2000\n"
+            assert process.stop() == 0  # whoever looks is let go
+            assert b"hello" in page.read()
     engine = writing_engine(database)
     before = contents(engine)
     environment = api_environment(settings, database, free_port())

@@ -22,7 +22,6 @@ _READ_AND_WRITE: Final = (AclOperation.READ, AclOperation.WRITE)
 _OPERATIONS: Final = {
     topics.EVENTS: (AclOperation.WRITE,),
     topics.CONVERSION: (AclOperation.WRITE,),
-    topics.DEAD_LETTERS: (AclOperation.WRITE,),
 }
 _REQUEST_SECONDS: Final = 15
 

@@ -49,6 +49,8 @@ class Hub:
         self._operating: asyncio.Task[None] | None = None
         self._version = 0
         self._is_over = False
+        #: What is written from now on is told.
+        self.is_watching = False
 
     def require_room(self) -> None:
         """Check that one more may listen.
@@ -67,6 +69,7 @@ class Hub:
         self._metrics.listeners.set(len(self._listeners))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
+            self._task.add_done_callback(self._on_end)
 
     def leave(self, listener: Listener) -> None:
         """Tell it nothing more."""
@@ -83,12 +86,23 @@ class Hub:
         for listener in self._listeners:
             listener.end()
 
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        """Pages come again, and so begin it anew, if it has failed."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("hub_failed", error=type(error).__name__)
+            for listener in self._listeners:
+                listener.end()
+
     async def _run(self) -> None:
         self._news.forget()
-        operations_at = 0.0
+        self.is_watching, operations_at = False, 0.0
         while self._listeners and not self._is_over:
             try:
+                if not self.is_watching:  # what was before is no news
+                    await self._board.totals.look()
+                    self._version = self._board.totals.version
                 await self._tell_news()
+                self.is_watching = True
                 await self._tell_overview()
             except SQLAlchemyError as error:
                 log.warning("hub_without_database", error=type(error).__name__)
@@ -105,6 +119,7 @@ class Hub:
             except TimeoutError:
                 continue
             self._wake.clear()
+        self.is_watching = False
 
     async def _tell_news(self) -> None:
         for news in await self._news.read():

@@ -7,6 +7,7 @@ a generator in a task group; and a reader that is gone is noticed here also whil
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _RETRY_MS: Final = 2_000
 _BEAT_SECONDS: Final = 10.0
+#: So long a token that was taken away is still told.
+_LOOK_SECONDS: Final = 2.0
 
 
 class EventStream(Response):
@@ -54,11 +57,16 @@ class EventStream(Response):
                 }
             )
             await _piece(send, b"retry: %d\n\n%s" % (_RETRY_MS, await self._say("hello")))
-            while not watching.done() and self._guard.is_valid(self._listener.grant):
-                waiting = await self._listener.take(within_seconds=_BEAT_SECONDS)
+            said_at = time.monotonic()
+            while self._guard.is_valid(self._listener.grant):
+                waiting = await self._listener.take(within_seconds=_LOOK_SECONDS)
                 if waiting is None:
                     break
-                await _piece(send, waiting or await self._say("beat"))
+                if not waiting and time.monotonic() - said_at > _BEAT_SECONDS:
+                    waiting = await self._say("beat")
+                if waiting:
+                    await _piece(send, waiting)
+                    said_at = time.monotonic()
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             watching.cancel()

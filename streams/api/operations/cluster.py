@@ -17,7 +17,9 @@ from streams.adapters.kafka import client_config
 from streams.adapters.topics import FACTS, GROUP, SOURCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from confluent_kafka.admin import TopicMetadata
 
     from streams.config import Settings
 
@@ -51,6 +53,7 @@ class WorkersView:
         self._group = settings.topic(GROUP)
         self._cluster: Cluster | None = None
         self._committed: Consumer | None = None
+        self._known: Mapping[str, TopicMetadata] = {}
 
     def group(self) -> Group:
         """Who the workers are.
@@ -58,7 +61,9 @@ class WorkersView:
         Raises:
             ClusterError: Kafka does not say.
         """
-        answer = self._open().admin.describe_consumer_groups(
+        cluster = self._open()
+        self._known = cluster.metadata().topics  # says best why there is no answer
+        answer = cluster.admin.describe_consumer_groups(
             [self._group], request_timeout=_REQUEST_SECONDS
         )[self._group]
         try:
@@ -95,7 +100,7 @@ class WorkersView:
         return self._cluster
 
     def _places(self) -> list[Place]:
-        known = self._open().metadata().topics
+        known = self._known or self._open().metadata().topics
         names = [self._settings.topic(SOURCE), self._settings.topic(FACTS)]
         for name in names:
             if name not in known or known[name].error is not None:

@@ -48,12 +48,19 @@ _BOUNDS: Final = (
 )
 
 
-def sites_of(caller: Caller, site: str | None, table: Table) -> ColumnElement[bool]:
-    """The rows of ``table`` that are counted: of one site, or of all that the caller may see."""
+def counted(caller: Caller, site: str | None, table: Table) -> ColumnElement[bool]:
+    """The rows of counts that are added up: of one site, or of all that the caller may see."""
+    if site is None and caller.sites is None:
+        return table.c.instance_id == EVERY_SITE
+    return of_sites(caller, site, table)
+
+
+def of_sites(caller: Caller, site: str | None, table: Table) -> ColumnElement[bool]:
+    """The rows of one site, or of all that the caller may see, by the column that has an index."""
     if site is not None:
         return table.c.instance_id == site
     if caller.sites is None:
-        return table.c.instance_id == EVERY_SITE
+        return true()
     return table.c.instance_id.in_(select(SITES.c.instance_id).where(caller.condition(SITES)))
 
 
@@ -71,7 +78,7 @@ async def series(
             func.sum(columns.recovered),
             func.sum(columns.recoveries),
         )
-        .where(sites_of(caller, site, ACTIVITY), columns.hour >= first, columns.hour < last)
+        .where(counted(caller, site, ACTIVITY), columns.hour >= first, columns.hour < last)
         .group_by(columns.hour)
     )
     # the last bucket ends with the window; the first may begin before it
@@ -93,7 +100,7 @@ async def times(
     columns = RECOVERY_TIMES.c
     rows = await connection.execute(
         select(columns.bin, func.sum(columns.count))
-        .where(sites_of(caller, site, RECOVERY_TIMES), columns.hour >= first, columns.hour < last)
+        .where(counted(caller, site, RECOVERY_TIMES), columns.hour >= first, columns.hour < last)
         .group_by(columns.bin)
     )
     return Counter({bin_: int(count) for bin_, count in rows})
@@ -131,11 +138,10 @@ async def recent(
 ) -> list[dict[str, Any]]:
     """The latest recoveries, newest first; none that is dated ahead of now."""
     columns = CHECKOUTS.c
-    mine = caller.condition(CHECKOUTS) if site is None else columns.instance_id == site
     rows = await connection.execute(
         select(*HAPPENING)
         .where(
-            mine,
+            of_sites(caller, site, CHECKOUTS),
             columns.recovered_at > NO_INSTANT,
             columns.recovered_at <= instant_key(datetime.now(UTC) + _AHEAD),
             columns.is_deleted.is_(False),

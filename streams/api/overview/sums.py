@@ -60,12 +60,16 @@ class Money(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SiteNumbers:
-    """The numbers of one record, to be added up. ``counts``: those of its windows, in a row."""
+    """The numbers of one record, to be added up.
+
+    ``windows``: of each its name, from, to and horizon, as they were published; ``counts``: those
+    of the windows, in a row.
+    """
 
     instance_id: str
     site_id: str | None
     as_of: datetime
-    windows: tuple[str, ...]
+    windows: tuple[tuple[str, str, str, str], ...]
     counts: array[int]
     money: tuple[tuple[Money, tuple[int, int, int]], ...]
     excluded_staff: int
@@ -73,7 +77,7 @@ class SiteNumbers:
 
 
 class Frame(NamedTuple):
-    """What a window is, as the newest record says."""
+    """What a window is, as a record says."""
 
     name: str
     start: datetime
@@ -95,7 +99,10 @@ def read_numbers(record: str) -> SiteNumbers:
         found["instance_id"],
         found["site_id"],
         _instant(found["as_of"]),
-        tuple(window["window"] for window in found["windows"]),
+        tuple(
+            (window["window"], window["from"], window["to"], window["horizon"])
+            for window in found["windows"]
+        ),
         counts,
         tuple(money),
         found["excluded_staff"],
@@ -103,16 +110,11 @@ def read_numbers(record: str) -> SiteNumbers:
     )
 
 
-def read_frames(record: str) -> tuple[Frame, ...]:
+def frames_of(numbers: SiteNumbers) -> tuple[Frame, ...]:
     """Which windows a record has."""
     return tuple(
-        Frame(
-            window["window"],
-            _instant(window["from"]),
-            _instant(window["to"]),
-            parse_duration(window["horizon"]),
-        )
-        for window in orjson.loads(record)["windows"]
+        Frame(name, _instant(start), _instant(stop), parse_duration(horizon))
+        for name, start, stop, horizon in numbers.windows
     )
 
 
@@ -138,7 +140,7 @@ class Sums:
         self.sites = change(self.sites, 1)
         self.excluded_staff = change(self.excluded_staff, numbers.excluded_staff)
         self.unpriced = change(self.unpriced, numbers.unpriced)
-        for number, window in enumerate(numbers.windows):
+        for number, (window, *_) in enumerate(numbers.windows):
             known = self.counts.get(window) or array("q", bytes(8 * _OF_WINDOW))
             more = numbers.counts[number * _OF_WINDOW : (number + 1) * _OF_WINDOW]
             self.counts[window] = array("q", map(change, known, more))

@@ -19,7 +19,7 @@ from sqlalchemy import and_, false, or_, select
 
 from streams.adapters.database.tables import POSITIONS, SITES
 from streams.adapters.topics import CONVERSION
-from streams.api.overview.sums import Frame, SiteNumbers, Sums, read_frames, read_numbers
+from streams.api.overview.sums import Frame, SiteNumbers, Sums, frames_of, read_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,11 @@ _REMEMBERED: Final = 10
 
 
 class Total(NamedTuple):
-    """What the sites of a caller add up to. ``version``: another one, if anything may differ."""
+    """What the sites of a caller add up to.
+
+    ``version``: another one, if anything may differ. ``as_of`` and ``frames`` are those of the
+    newest record; a record is published when a number changes, so older ones hold as well.
+    """
 
     version: int
     as_of: datetime | None
@@ -47,15 +51,15 @@ class Total(NamedTuple):
 
 
 class Totals:
-    """Looks at most once a second, and only when asked."""
+    """Looks only when asked, and no more often than every ``kept_seconds``."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, kept_seconds: float = _KEPT_SECONDS) -> None:
         self._engine = engine
+        self._kept_seconds = kept_seconds
         self._sites: dict[str, SiteNumbers] = {}
         self._sums = Sums()
         self._positions: dict[int, int] = {}
-        self._newest: tuple[datetime, str] | None = None
-        self._frames: tuple[Frame, ...] = ()
+        self._newest: SiteNumbers | None = None
         self._changes: deque[tuple[int, list[SiteNumbers]]] = deque(maxlen=_REMEMBERED)
         self._looking = asyncio.Lock()
         self._looked_at = float("-inf")
@@ -64,7 +68,7 @@ class Totals:
     async def look(self) -> None:
         """Read what has changed since the last look."""
         async with self._looking:
-            if time.monotonic() - self._looked_at < _KEPT_SECONDS:
+            if time.monotonic() - self._looked_at < self._kept_seconds:
                 return
             async with self._engine.connect() as connection:
                 rows = await self._changed_rows(connection)
@@ -79,14 +83,12 @@ class Totals:
         """The sums over what a caller may see."""
         await self.look()
         if caller.sites is None:
-            as_of = None if self._newest is None else self._newest[0]
-            return Total(self.version, as_of, self._frames, self._sums)
+            return _total(self.version, self._newest, self._sums)
         seen = [one for one in self._sites.values() if caller.sees(one.instance_id, one.site_id)]
         sums = Sums()
         for numbers in seen:
             sums.add(numbers)
-        as_of = max((numbers.as_of for numbers in seen), default=None)
-        return Total(self.version, as_of, self._frames if seen else (), sums)
+        return _total(self.version, max(seen, key=_as_of, default=None), sums)
 
     async def _changed_rows(self, connection: AsyncConnection) -> Sequence[Row[Any]]:
         known = await connection.execute(
@@ -124,9 +126,18 @@ class Totals:
             self._sums.add(numbers)
             self._sites[row.instance_id] = numbers
             changed.append(numbers)
-            if self._newest is None or numbers.as_of >= self._newest[0]:
-                self._newest = numbers.as_of, row.record
-        if changed and self._newest is not None:
-            self._frames = read_frames(self._newest[1])
+            if self._newest is None or numbers.as_of >= self._newest.as_of:
+                self._newest = numbers
+        if changed:
             self.version += 1
             self._changes.append((self.version, changed))
+
+
+def _total(version: int, newest: SiteNumbers | None, sums: Sums) -> Total:
+    if newest is None:
+        return Total(version, None, (), sums)
+    return Total(version, newest.as_of, frames_of(newest), sums)
+
+
+def _as_of(numbers: SiteNumbers) -> datetime:
+    return numbers.as_of
