@@ -92,6 +92,7 @@ class Page {
   // After a sign-in.
   async enter() {
     this.session = await api.session();
+    if (this.session === null) throw new Error("The browser keeps no cookies of this page.");
     this._enter();
     this._focusTitle();
   }

@@ -5,6 +5,10 @@ import { columnsOf, youngSince } from "./reading.js";
 const COUNTS_HEIGHT = 13; // of the text's size
 const RATE_HEIGHT = 9;
 const DAY = 86400;
+const COUNT_STEPS = [1, 2, 5].flatMap((step) =>
+  Array.from({ length: 9 }, (_, power) => step * 10 ** power),
+).sort((a, b) => a - b);
+const SHARE_STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
 
 export class RateChart {
   // `pointed(index)` hears which point the reader points at, null when at none.
@@ -74,7 +78,7 @@ export class RateChart {
       },
       axes: [
         this._timeAxis(look, false),
-        this._valueAxis(look, (value) => (Number.isInteger(value) ? this._format.count(value) : "")),
+        this._valueAxis(look, COUNT_STEPS, this._format.count),
       ],
       series: [
         {},
@@ -92,7 +96,7 @@ export class RateChart {
       },
       axes: [
         this._timeAxis(look, true),
-        this._valueAxis(look, (value) => this._format.wholePercent(value)),
+        this._valueAxis(look, SHARE_STEPS, this._format.wholePercent),
       ],
       series: [
         {},
@@ -152,15 +156,16 @@ export class RateChart {
     return step >= DAY || isMidnight ? this._format.day(date) : this._format.hour(date);
   }
 
-  _valueAxis(look, write) {
+  _valueAxis(look, steps, write) {
     return {
+      incrs: steps,
       font: look.font,
       stroke: look.faint,
       size: look.em * 3.2,
       space: look.em * 2.6,
       grid: { stroke: look.line, width: 1 },
       ticks: { show: false },
-      values: (_plot, splits) => splits.map(write),
+      values: (_plot, splits) => splits.map((value) => write(value)),
     };
   }
 

@@ -255,7 +255,7 @@ export class RecoveryView {
     const horizon = format.span(overview.windows[0].horizon);
     return html`<section aria-labelledby="ways">
       <h2 id="ways">Three ways to count</h2>
-      <div class="wide" role="region" aria-labelledby="ways" tabindex="0">
+      <div class="wide" role="region" aria-label="Rates by window" tabindex="0">
         <table class="windows">
           <thead>
             <tr>
@@ -310,8 +310,12 @@ export class RecoveryView {
         ${change === null ? NONE : html`${format.points(change)}<span class="visually-hidden"> percentage points</span>`}
       </td>
       <td class="number" data-label="Flow" data-kind="flow">
-        ${format.percent(one.flow.ratio)}
-        <span class="faint of">${format.count(one.flow.recovered)} / ${format.count(one.flow.abandoned)}</span>
+        <span
+          >${format.percent(one.flow.ratio)}
+          <span class="faint of"
+            >${format.count(one.flow.recovered)} / ${format.count(one.flow.abandoned)}</span
+          ></span
+        >
       </td>
     </tr>`;
   }
