@@ -137,7 +137,11 @@ class Hub:
                 self._put(listener, encode_as_of("overview", format_instant(max(seen))))
 
     async def _tell_operations(self) -> None:
-        event = encode_event("operations", await self._desk.body())
+        try:
+            event = encode_event("operations", await self._desk.body())
+        except (SQLAlchemyError, ApiError) as error:  # told again in two seconds, or it ends
+            log.warning("hub_without_operations", error=type(error).__name__)
+            return
         for listener in self._listeners:
             if listener.sees_operations:
                 self._put(listener, event)

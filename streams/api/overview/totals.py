@@ -15,7 +15,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import and_, false, or_, select
+from sqlalchemy import and_, or_, select
 
 from streams.adapters.database.tables import POSITIONS, SITES
 from streams.adapters.topics import CONVERSION
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from streams.api.callers import Caller
@@ -71,8 +70,7 @@ class Totals:
             if time.monotonic() - self._looked_at < self._kept_seconds:
                 return
             async with self._engine.connect() as connection:
-                rows = await self._changed_rows(connection)
-            await self._take(rows)
+                await self._follow(connection)
             self._looked_at = time.monotonic()
 
     def changed_since(self, version: int) -> list[SiteNumbers]:
@@ -90,30 +88,28 @@ class Totals:
             sums.add(numbers)
         return _total(self.version, max(seen, key=_as_of, default=None), sums)
 
-    async def _changed_rows(self, connection: AsyncConnection) -> Sequence[Row[Any]]:
+    async def _follow(self, connection: AsyncConnection) -> None:
         known = await connection.execute(
             select(POSITIONS.c.partition, POSITIONS.c.next_offset).where(
                 POSITIONS.c.topic == CONVERSION
             )
         )
         positions = {row.partition: row.next_offset for row in known}
-        moved = [
-            and_(
-                SITES.c.partition == partition,
-                # one that went back is being rebuilt: all of its rows may be written again
-                SITES.c.offset >= (before if before <= positions[partition] else 0),
-            )
-            for partition in positions
-            if (before := self._positions.get(partition, 0)) != positions[partition]
-        ]
-        if not moved:
-            return []
-        query = select(SITES.c.instance_id, SITES.c.record).where(or_(false(), *moved))
-        rows: Sequence[Row[Any]] = (await connection.execute(query)).all()  # type: ignore[assignment]
+        whole, newer = [], []
+        for partition, position in positions.items():
+            before = self._positions.get(partition, 0)
+            rows = SITES.c.partition == partition
+            if 0 < before < position:
+                newer.append(and_(rows, SITES.c.offset >= before))
+            elif before != position:
+                # seen first, or it went back: while it is rebuilt any row may be written again
+                whole.append(rows)
+        for condition in [*whole, or_(*newer)] if newer else whole:  # all at once is much memory
+            query = select(SITES.c.instance_id, SITES.c.record).where(condition)
+            await self._take((await connection.execute(query)).all())
         self._positions = positions
-        return rows
 
-    async def _take(self, rows: Sequence[Row[Any]]) -> None:
+    async def _take(self, rows: Sequence[Any]) -> None:
         changed = []
         for number, row in enumerate(rows):
             if number % _AT_ONCE == _AT_ONCE - 1:
