@@ -39,11 +39,10 @@ _REMEMBERED: Final = 10
 class Total(NamedTuple):
     """What the sites of a caller add up to.
 
-    ``version``: another one, if anything may differ. ``as_of`` and ``frames`` are those of the
-    newest record; a record is published when a number changes, so older ones hold as well.
+    ``as_of`` and ``frames`` are those of the newest record; a record is published when a number
+    changes, so older ones hold as well.
     """
 
-    version: int
     as_of: datetime | None
     frames: tuple[Frame, ...]
     sums: Sums
@@ -62,6 +61,7 @@ class Totals:
         self._changes: deque[tuple[int, list[SiteNumbers]]] = deque(maxlen=_REMEMBERED)
         self._looking = asyncio.Lock()
         self._looked_at = float("-inf")
+        #: Another one, if anything may differ.
         self.version = 0
 
     async def look(self) -> None:
@@ -81,12 +81,12 @@ class Totals:
         """The sums over what a caller may see."""
         await self.look()
         if caller.sites is None:
-            return _total(self.version, self._newest, self._sums)
+            return _total(self._newest, self._sums)
         seen = [one for one in self._sites.values() if caller.sees(one.instance_id, one.site_id)]
         sums = Sums()
         for numbers in seen:
             sums.add(numbers)
-        return _total(self.version, max(seen, key=_as_of, default=None), sums)
+        return _total(max(seen, key=_as_of, default=None), sums)
 
     async def _follow(self, connection: AsyncConnection) -> None:
         known = await connection.execute(
@@ -129,10 +129,10 @@ class Totals:
             self._changes.append((self.version, changed))
 
 
-def _total(version: int, newest: SiteNumbers | None, sums: Sums) -> Total:
+def _total(newest: SiteNumbers | None, sums: Sums) -> Total:
     if newest is None:
-        return Total(version, None, (), sums)
-    return Total(version, newest.as_of, frames_of(newest), sums)
+        return Total(None, (), sums)
+    return Total(newest.as_of, frames_of(newest), sums)
 
 
 def _as_of(numbers: SiteNumbers) -> datetime:
