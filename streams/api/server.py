@@ -147,6 +147,7 @@ async def _serve(settings: Settings) -> int:
     with suppress(TimeoutError, RuntimeError):
         await asyncio.wait_for(serving, _DRAIN_SECONDS)
     await loop.run_in_executor(None, services.deletions.stop)
+    await services.hub.stop()
     await reading.dispose()
     writing.dispose()
     log.info("api_stopped")
