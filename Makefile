@@ -9,7 +9,7 @@ BROKERS ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast coverage-runtime check contracts chaos chaos-long bench-ingress bench-worker bench-api bench-model bench-page screenshots format clean
+.PHONY: help demo test test-fast coverage-runtime check contracts chaos chaos-long bench-ingress bench-worker bench-api bench-model bench-page screenshots format clean bench-live
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ bench-page: $(VENV)/.installed ## the live page with 10,000 sites: its interacti
 
 screenshots: $(VENV)/.installed ## pictures of the page before the demo: for the README, and of every view
 	@$(VENV)/bin/python -m tests.support.screenshots
+
+bench-live: $(VENV)/.installed ## what open pages cost the API, with 10,000 sites under traffic
+	@$(VENV)/bin/python -m tests.bench.live $(ARGS)
 
 format: $(VENV)/.installed ## format and apply safe fixes
 	@$(VENV)/bin/ruff format .

@@ -139,6 +139,7 @@ async def _serve(settings: Settings) -> int:
         log.error("api_failed", reason=_why_ended(serving, watching, consuming))
     is_draining = True
     services.hub.close()
+    services.desk.close()
     await loop.run_in_executor(None, consuming.stop, _BATCH_SECONDS)
     for task in (watching, *ends):
         task.cancel()
@@ -146,7 +147,7 @@ async def _serve(settings: Settings) -> int:
     with suppress(TimeoutError, RuntimeError):
         await asyncio.wait_for(serving, _DRAIN_SECONDS)
     await loop.run_in_executor(None, services.deletions.stop)
-    services.desk.close()
+    await services.hub.stop()
     await reading.dispose()
     writing.dispose()
     log.info("api_stopped")

@@ -145,7 +145,7 @@ async def running(world: World, **settings: Any) -> AsyncIterator[Running]:
     try:
         yield Running(world, services, f"http://{HOST}:{port}")
     finally:
-        services.hub.close()
+        await services.hub.stop()
         server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server
         await asyncio.wait_for(serving, SECONDS)
         services.desk.close()

@@ -140,6 +140,8 @@ async def running_api(
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://api.example") as client:
         yield Api(client, url, services)
+    await services.hub.stop()
+    services.desk.close()
     await reading.dispose()
 
 

@@ -88,10 +88,12 @@ class Asked:
         self.app: ASGIApp = self._loop.run_until_complete(self._create())
 
     async def _create(self) -> ASGIApp:
-        services = make_services(self.settings, self._engine, ApiMetrics())
-        return create_app(services, lambda: "")
+        self._services = make_services(self.settings, self._engine, ApiMetrics())
+        return create_app(self._services, lambda: "")
 
     def close(self) -> None:
+        self._loop.run_until_complete(self._services.hub.stop())
+        self._services.desk.close()
         self._loop.run_until_complete(self._engine.dispose())
         self._loop.close()
 

@@ -33,6 +33,7 @@ _LOOK_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 0.2
 _OPERATIONS_SECONDS: Final = 2.0
 _AWAY_SECONDS: Final = 2.0
+_STOP_SECONDS: Final = 3.0
 
 
 class Hub:
@@ -83,8 +84,16 @@ class Hub:
     def close(self) -> None:
         """End all of them; whoever comes later is refused."""
         self._is_over = True
+        self._wake.set()
         for listener in self._listeners:
             listener.end()
+
+    async def stop(self) -> None:
+        """The same, and wait until nothing is being looked for: the database may go then."""
+        self.close()
+        tasks = {task for task in (self._task, self._operating) if task is not None}
+        if tasks:
+            await asyncio.wait(tasks, timeout=_STOP_SECONDS)
 
     def _on_end(self, task: asyncio.Task[None]) -> None:
         """Pages come again, and so begin it anew, if it has failed."""
@@ -137,7 +146,11 @@ class Hub:
                 self._put(listener, encode_as_of("overview", format_instant(max(seen))))
 
     async def _tell_operations(self) -> None:
-        event = encode_event("operations", await self._desk.body())
+        try:
+            event = encode_event("operations", await self._desk.body())
+        except (SQLAlchemyError, ApiError) as error:  # told again in two seconds, or it ends
+            log.warning("hub_without_operations", error=type(error).__name__)
+            return
         for listener in self._listeners:
             if listener.sees_operations:
                 self._put(listener, event)

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
 import structlog
+from confluent_kafka import KafkaException
 
+from streams.adapters.cluster import why
 from streams.adapters.errors import ClusterError
 from streams.adapters.instants import format_instant
+from streams.api.errors import ApiError
 from streams.api.operations.cluster import Group, WorkersView
 from streams.api.operations.dead_letters import Counted, DeadLetterCount
 from streams.api.operations.flow import flow
@@ -53,13 +56,17 @@ class Desk:
         self._rebalances = Rebalances()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="operations")
         self._idle: asyncio.TimerHandle | None = None
+        self._is_over = False
 
     async def body(self) -> bytes:
         """The answer.
 
         Raises:
+            ApiError: 503, the process ends.
             SQLAlchemyError: the database is away.
         """
+        if self._is_over:
+            raise ApiError(503, "UNAVAILABLE", "this process ends", headers={"retry-after": "1"})
         loop = asyncio.get_running_loop()
         if self._idle is not None:
             self._idle.cancel()
@@ -67,11 +74,12 @@ class Desk:
         return await self._kept.get("operations", self._compute, seconds=_KEPT_SECONDS)
 
     def close(self) -> None:
-        """Ask no more; blocks while Kafka is being asked, at most for the length of a request."""
+        """Ask no more; what is being asked now ends within seconds, and the process with it."""
+        self._is_over = True
         if self._idle is not None:
             self._idle.cancel()
         self._thread.submit(self._disconnect)
-        self._thread.shutdown(wait=False, cancel_futures=False)
+        self._thread.shutdown(wait=False)
 
     async def _compute(self) -> bytes:
         asking = asyncio.get_running_loop().run_in_executor(self._thread, self._ask)
@@ -93,8 +101,9 @@ class Desk:
             self._rebalances.look(group, now=datetime.now(UTC))
         lags: dict[Place, int] = {}
         letters: tuple[list[Counted], bool] = ([], False)
-        if not problems:  # else the same would be waited for three times
+        if self._may_go_on(problems):
             lags = _tried(self._workers.lags, lags, problems)
+        if self._may_go_on(problems):
             letters = _tried(self._dead_letters.look, letters, problems)
         counted, is_complete = letters
         owners = {place: one.name for one in group.members for place in one.partitions}
@@ -140,6 +149,10 @@ class Desk:
             "problem": "; ".join(problems) or None,
         }
 
+    def _may_go_on(self, problems: list[str]) -> bool:
+        """Where one question had no answer, the others would wait for theirs as long."""
+        return not problems and not self._is_over
+
     def _disconnect(self) -> None:
         self._workers.close()
         self._dead_letters.close()
@@ -149,6 +162,8 @@ def _tried(ask: Callable[[], _Found], otherwise: _Found, problems: list[str]) ->
     try:
         return ask()
     except ClusterError as error:
-        log.warning("operations_unknown", reason=str(error))
         problems.append(str(error))
-        return otherwise
+    except KafkaException as error:
+        problems.append(f"Kafka refuses: {why(error)}")
+    log.warning("operations_unknown", reason=problems[-1])
+    return otherwise

@@ -51,9 +51,9 @@ class Board:
                 lambda: self._of_site(caller, site),
                 seconds=_OVERVIEW_SECONDS,
             )
-        total = await self.totals.of(caller)
+        await self.totals.look()
         return await self._kept.get(
-            ("overview", caller.sites, total.version),
+            ("overview", caller.sites, self.totals.version),
             lambda: self._of_all(caller),
             seconds=_VERSION_SECONDS,
         )

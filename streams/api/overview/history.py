@@ -29,7 +29,7 @@ from streams.domain.rates import RecoveryTimes, ratio
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import ColumnElement, RowMapping, Table
+    from sqlalchemy import ColumnElement, RowMapping, Select, Table
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from streams.api.callers import Caller
@@ -136,21 +136,26 @@ def distribution(bins: Mapping[int, int]) -> dict[str, Any]:
 async def recent(
     connection: AsyncConnection, caller: Caller, site: str | None, limit: int
 ) -> list[dict[str, Any]]:
-    """The latest recoveries, newest first; none that is dated ahead of now."""
+    """The latest recoveries, newest first."""
+    rows = await connection.execute(recent_query(caller, site, limit, now=datetime.now(UTC)))
+    return [happening(row, at=row["recovered_at"]) for row in rows.mappings()]
+
+
+def recent_query(caller: Caller, site: str | None, limit: int, *, now: datetime) -> Select[Any]:
+    """Their rows, as ``happening`` reads them; none that is dated ahead of now."""
     columns = CHECKOUTS.c
-    rows = await connection.execute(
+    return (
         select(*HAPPENING)
         .where(
             of_sites(caller, site, CHECKOUTS),
             columns.recovered_at > NO_INSTANT,
-            columns.recovered_at <= instant_key(datetime.now(UTC) + _AHEAD),
+            columns.recovered_at <= instant_key(now + _AHEAD),
             columns.is_deleted.is_(False),
             columns.user_id_key == NO_TEXT,  # staff's own are not counted either
         )
         .order_by(columns.recovered_at.desc())
         .limit(limit)
     )
-    return [happening(row, at=row["recovered_at"]) for row in rows.mappings()]
 
 
 HAPPENING: Final = (

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import and_, false, or_, select
+from sqlalchemy import and_, or_, select
 
 from streams.adapters.database.tables import POSITIONS, SITES
 from streams.adapters.topics import CONVERSION
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from streams.api.callers import Caller
@@ -40,11 +39,10 @@ _REMEMBERED: Final = 10
 class Total(NamedTuple):
     """What the sites of a caller add up to.
 
-    ``version``: another one, if anything may differ. ``as_of`` and ``frames`` are those of the
-    newest record; a record is published when a number changes, so older ones hold as well.
+    ``as_of`` and ``frames`` are those of the newest record; a record is published when a number
+    changes, so older ones hold as well.
     """
 
-    version: int
     as_of: datetime | None
     frames: tuple[Frame, ...]
     sums: Sums
@@ -63,6 +61,7 @@ class Totals:
         self._changes: deque[tuple[int, list[SiteNumbers]]] = deque(maxlen=_REMEMBERED)
         self._looking = asyncio.Lock()
         self._looked_at = float("-inf")
+        #: Another one, if anything may differ.
         self.version = 0
 
     async def look(self) -> None:
@@ -71,8 +70,7 @@ class Totals:
             if time.monotonic() - self._looked_at < self._kept_seconds:
                 return
             async with self._engine.connect() as connection:
-                rows = await self._changed_rows(connection)
-            await self._take(rows)
+                await self._follow(connection)
             self._looked_at = time.monotonic()
 
     def changed_since(self, version: int) -> list[SiteNumbers]:
@@ -83,37 +81,35 @@ class Totals:
         """The sums over what a caller may see."""
         await self.look()
         if caller.sites is None:
-            return _total(self.version, self._newest, self._sums)
+            return _total(self._newest, self._sums)
         seen = [one for one in self._sites.values() if caller.sees(one.instance_id, one.site_id)]
         sums = Sums()
         for numbers in seen:
             sums.add(numbers)
-        return _total(self.version, max(seen, key=_as_of, default=None), sums)
+        return _total(max(seen, key=_as_of, default=None), sums)
 
-    async def _changed_rows(self, connection: AsyncConnection) -> Sequence[Row[Any]]:
+    async def _follow(self, connection: AsyncConnection) -> None:
         known = await connection.execute(
             select(POSITIONS.c.partition, POSITIONS.c.next_offset).where(
                 POSITIONS.c.topic == CONVERSION
             )
         )
         positions = {row.partition: row.next_offset for row in known}
-        moved = [
-            and_(
-                SITES.c.partition == partition,
-                # one that went back is being rebuilt: all of its rows may be written again
-                SITES.c.offset >= (before if before <= positions[partition] else 0),
-            )
-            for partition in positions
-            if (before := self._positions.get(partition, 0)) != positions[partition]
-        ]
-        if not moved:
-            return []
-        query = select(SITES.c.instance_id, SITES.c.record).where(or_(false(), *moved))
-        rows: Sequence[Row[Any]] = (await connection.execute(query)).all()  # type: ignore[assignment]
+        whole, newer = [], []
+        for partition, position in positions.items():
+            before = self._positions.get(partition, 0)
+            rows = SITES.c.partition == partition
+            if 0 < before < position:
+                newer.append(and_(rows, SITES.c.offset >= before))
+            elif before != position:
+                # seen first, or it went back: while it is rebuilt any row may be written again
+                whole.append(rows)
+        for condition in [*whole, or_(*newer)] if newer else whole:  # all at once is much memory
+            query = select(SITES.c.instance_id, SITES.c.record).where(condition)
+            await self._take((await connection.execute(query)).all())
         self._positions = positions
-        return rows
 
-    async def _take(self, rows: Sequence[Row[Any]]) -> None:
+    async def _take(self, rows: Sequence[Any]) -> None:
         changed = []
         for number, row in enumerate(rows):
             if number % _AT_ONCE == _AT_ONCE - 1:
@@ -133,10 +129,10 @@ class Totals:
             self._changes.append((self.version, changed))
 
 
-def _total(version: int, newest: SiteNumbers | None, sums: Sums) -> Total:
+def _total(newest: SiteNumbers | None, sums: Sums) -> Total:
     if newest is None:
-        return Total(version, None, (), sums)
-    return Total(version, newest.as_of, frames_of(newest), sums)
+        return Total(None, (), sums)
+    return Total(newest.as_of, frames_of(newest), sums)
 
 
 def _as_of(numbers: SiteNumbers) -> datetime:
