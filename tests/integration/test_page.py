@@ -94,8 +94,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     key, tokens = folder / "app.pem", folder / "tokens.json"
     key.write_text(public_pem())
     listed = [
-        {"name": "test", "sha256": hash_of(token), "sites": [sites], "scopes": scopes}
-        for token, (sites, scopes) in SCOPES.items()
+        {"name": f"t{number}", "sha256": hash_of(token), "sites": [sites], "scopes": scopes}
+        for number, (token, (sites, scopes)) in enumerate(SCOPES.items())
     ]
     tokens.write_text(json.dumps({"tokens": listed}))
     with subprocess.Popen(

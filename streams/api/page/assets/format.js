@@ -133,12 +133,13 @@ export function makeFormat({ locales = undefined, timeZone = undefined } = {}) {
 
   const utc = (instant) => `${new Date(instant).toISOString().replace("T", " ").slice(0, 19)} UTC`;
 
-  const relative = new Intl.RelativeTimeFormat(locales, { numeric: "auto", style: "long" });
-  const ago = (instant, now) => {
+  const relative = (style) => new Intl.RelativeTimeFormat(locales, { numeric: "auto", style });
+  const styles = { long: relative("long"), narrow: relative("narrow") };
+  const ago = (instant, now, style = "long") => {
     const seconds = Math.max(0, Math.round((now - new Date(instant)) / 1000));
     let at = UNITS.length - 1;
     while (at > 0 && seconds < UNITS[at][1]) at -= 1;
-    return relative.format(-Math.floor(seconds / UNITS[at][1]), UNITS[at][0]);
+    return styles[style].format(-Math.floor(seconds / UNITS[at][1]), UNITS[at][0]);
   };
 
   return {

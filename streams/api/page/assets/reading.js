@@ -76,6 +76,7 @@ export function columnsOf(series) {
     points.map((point) => point.abandoned),
     points.map((point) => point.recovered),
     points.map((_, index) => {
+      if (index + 1 < together) return null;
       const abandoned = sum(index, "abandoned");
       return abandoned > 0 ? sum(index, "recovered") / abandoned : null;
     }),

@@ -38,8 +38,8 @@ export class OperationsView {
     return html`
       ${now.problem ? notice("Something is missing here", now.problem) : nothing}
       ${this._drawFlow(now)}
-      <div class="pair">${this._drawLag(now)} ${this._drawWorkers(now)}</div>
-      ${this._drawLetters(now.dead_letters)}
+      <div class="pair">${this._drawWorkers(now)} ${this._drawLetters(now.dead_letters)}</div>
+      ${this._drawLag(now)}
       <p class="faint foot">
         Looked at ${moment(now.as_of, this._page.format, this._page.format.preciseTime)}.
         ${now.model_age_seconds === null
@@ -86,8 +86,9 @@ export class OperationsView {
           : html`<b>${format.count(total)}</b> ${total === 1 ? "record waits" : "records wait"}.`}
         <span class="faint">A topic is cut into partitions; each has its queue, which Kafka calls lag. A few are normal, a number that keeps growing is not.</span>
       </p>
+      <div class="queues">
       ${[...topics].map(
-        ([topic, queues]) => html`<h3><code>${topic}</code></h3>
+        ([topic, queues]) => html`<div><h3><code>${topic}</code></h3>
           <div class="wide" role="region" aria-label="Queues of ${topic}" tabindex="0">
             <table class="lag">
               <thead>
@@ -104,8 +105,9 @@ export class OperationsView {
                 )}
               </tbody>
             </table>
-          </div>`,
+          </div></div>`,
       )}
+      </div>
     </section>`;
   }
 
@@ -150,7 +152,8 @@ export class OperationsView {
 
   _drawLetters(letters) {
     const { format } = this._page;
-    const intro = "What can't be read is kept with the reason instead of being lost, and can be sent again after a repair: checkout-recovery dead-letters replay.";
+    const intro = html`What can't be read is kept with the reason instead of being lost, and can be sent again after
+      a repair: <code>checkout-recovery dead-letters replay</code>.`;
     return html`<section aria-labelledby="letters">
       <h2 id="letters">Set aside</h2>
       ${letters.is_complete ? nothing : html`<p class="faint">Still counting …</p>`}
@@ -163,15 +166,17 @@ export class OperationsView {
             <div class="wide" role="region" aria-label="Set aside, by reason" tabindex="0">
               <table>
                 <thead>
-                  <tr><th scope="col">Why</th><th scope="col">Where</th><th scope="col" class="number">How many</th><th scope="col">Last</th></tr>
+                  <tr><th scope="col">Why</th><th scope="col" class="number">How many</th><th scope="col">Last</th></tr>
                 </thead>
                 <tbody>
                   ${letters.by_reason.map(
                     (one) => html`<tr>
-                      <td>${reasonInWords(one.reason)} <code class="faint">${one.reason}</code></td>
-                      <td>${stageInWords(one.stage)}</td>
+                      <td>
+                        ${reasonInWords(one.reason)}
+                        <span class="faint small">Noticed ${stageInWords(one.stage)}; code <code>${one.reason}</code></span>
+                      </td>
                       <td class="number">${format.count(one.count)}</td>
-                      <td>${one.last_at ? moment(one.last_at, format) : NONE}</td>
+                      <td class="when">${one.last_at ? moment(one.last_at, format, (at) => format.ago(at, Date.now())) : NONE}</td>
                     </tr>`,
                   )}
                 </tbody>

@@ -177,11 +177,11 @@ export class RecoveryView {
     const window = windowOf(overview, this._window);
     return html`
       <div class="first">
-        ${this._drawHeadline(window)} ${this._drawRecent()}
+        <div>${this._drawHeadline(window)} ${this._drawMoney(window)}</div>
+        ${this._drawRecent()}
       </div>
       ${this._drawWindowsTable(overview)} ${this._drawOverTime(window)}
-      <div class="pair">${this._drawTimes(window)} ${this._drawMoney(window)}</div>
-      ${this._drawSegments(window)}
+      ${this._drawTimes(window)} ${this._drawSegments(window)}
       <p class="faint foot">
         Counted up to ${moment(overview.as_of, this._page.format, this._page.format.preciseTime)}.
         ${overview.excluded_staff > 0
@@ -207,7 +207,7 @@ export class RecoveryView {
     return html`<section class="headline" aria-labelledby="headline">
       <h2 id="headline">${isMatured ? "Recovery rate" : "Recovered so far"}</h2>
       <p class="figure"><data value=${headline.rate}>${format.percent(headline.rate)}</data></p>
-      ${interval(headline, mostOf([headline]))}
+      ${this._drawScale(headline)}
       <p class="sentence" id="sentence">${sentence}</p>
       ${isMatured
         ? html`<p class="faint">Only checkouts that have had their ${format.span(window.horizon)} count here.</p>`
@@ -216,6 +216,16 @@ export class RecoveryView {
             rate appears once the first have.
           </p>`}
     </section>`;
+  }
+
+  _drawScale(headline) {
+    const { format } = this._page;
+    const most = Math.min(1, Math.ceil(Number(headline.high) * 10) / 10);
+    return html`<div class="scale" aria-hidden="true">
+      <span>${format.wholePercent(0)}</span>${interval(headline, most)}<span
+        >${format.wholePercent(most)}</span
+      >
+    </div>`;
   }
 
   _drawRecent() {
@@ -240,18 +250,24 @@ export class RecoveryView {
       >
       <span>
         ${one.time_to_recovery_seconds === null
-          ? "came back"
-          : html`came back after ${format.duration(one.time_to_recovery_seconds)}`}
-        ${site ? nothing : html`<span class="faint">· site ${siteName(one.instance_id)}</span>`}
+          ? nothing
+          : html`after ${format.duration(one.time_to_recovery_seconds)}`}
       </span>
-      <span class="faint when">${moment(one.at, format, (at) => format.ago(at, Date.now()))}</span>
+      ${site
+        ? nothing
+        : html`<span class="faint small"><span class="visually-hidden">site</span> ${siteName(one.instance_id)}</span>`}
+      <span class="faint small when">${moment(one.at, format, (at) => format.ago(at, Date.now(), "narrow"))}</span>
     </li>`;
   }
 
   _drawWindowsTable(overview) {
     const { format } = this._page;
-    const shares = overview.windows.flatMap((one) => [one.cohort, one.window === TOO_SHORT ? one.cohort : one.matured]);
-    const most = mostOf(shares);
+    // an hour's interval is so wide that beside it the others would be points
+    const most = mostOf(
+      overview.windows
+        .filter((one) => one.window !== TOO_SHORT)
+        .flatMap((one) => [one.cohort, one.matured]),
+    );
     const horizon = format.span(overview.windows[0].horizon);
     return html`<section aria-labelledby="ways">
       <h2 id="ways">Three ways to count</h2>
@@ -263,7 +279,7 @@ export class RecoveryView {
               <th scope="col" class="number">Left behind</th>
               <th scope="col">Recovery rate</th>
               <th scope="col">Recovered so far</th>
-              <th scope="col" class="number">against the time before</th>
+              <th scope="col" class="number">Points to before</th>
               <th scope="col" class="number">Flow</th>
             </tr>
           </thead>
@@ -282,7 +298,10 @@ export class RecoveryView {
         </div>
         <div>
           <dt>Recovered so far</dt>
-          <dd>Of those left in the window, the share completed by now. Some were left a minute ago, so it still grows.</dd>
+          <dd>
+            Of those left in the window, the share completed by now. Some were left a minute ago, so it still
+            grows. Beside it, how many percentage points it is above or below the same time before.
+          </dd>
         </div>
         <div>
           <dt>Flow</dt>
@@ -306,8 +325,8 @@ export class RecoveryView {
         ${isShort ? html`<span class="faint">too short</span>` : this._drawShare(one.matured, most)}
       </td>
       <td data-label="Recovered so far" data-kind="cohort">${this._drawShare(one.cohort, most)}</td>
-      <td class="number faint" data-label="against the time before">
-        ${change === null ? NONE : html`${format.points(change)}<span class="visually-hidden"> percentage points</span>`}
+      <td class="number faint" data-label="Points to before">
+        ${change === null ? NONE : format.points(change)}
       </td>
       <td class="number" data-label="Flow" data-kind="flow">
         <span
@@ -421,19 +440,21 @@ export class RecoveryView {
 
   _drawTimes(window) {
     const { format } = this._page;
-    return html`<section aria-labelledby="times">
-      <h2 id="times">How long it takes them</h2>
+    return html`<section aria-labelledby="times" class="times">
+      <h2 id="times">How long they take to come back</h2>
       ${shown(this._times, (times) => {
         if (times.count === 0) {
           return html`<p class="faint">Nobody came back in the last ${format.span(window.window)}.</p>`;
         }
         const most = Math.max(...times.buckets.map((one) => one.count));
-        return html`
-          <dl class="figures">
+        return html`<div class="beside">
+          <div><dl class="figures">
             <div><dt>half within</dt><dd>${format.duration(times.p50_seconds)}</dd></div>
             <div><dt>9 of 10 within</dt><dd>${format.duration(times.p90_seconds)}</dd></div>
             <div><dt>99 of 100 within</dt><dd>${format.duration(times.p99_seconds)}</dd></div>
           </dl>
+          <p class="faint small">${format.count(times.count)} recoveries of the last ${format.span(window.window)}.</p></div>
+          <div>
           <div class="histogram" role="img" aria-label="How many came back after how long. The same numbers are in the table below.">
             ${this._drawBars(times.buckets, most)}
           </div>
@@ -441,7 +462,6 @@ export class RecoveryView {
             <span>${format.duration(times.buckets[0].from_seconds)}</span>
             <span>${this._drawEnd(times.buckets.at(-1))}</span>
           </p>
-          <p class="faint">${format.count(times.count)} recoveries of the last ${format.span(window.window)}.</p>
           <details>
             <summary>As a table</summary>
             <div class="wide tall" role="region" aria-label="Time to recovery, as a table" tabindex="0">
@@ -461,7 +481,8 @@ export class RecoveryView {
               </table>
             </div>
           </details>
-        `;
+          </div>
+        </div>`;
       })}
     </section>`;
   }
@@ -491,7 +512,7 @@ export class RecoveryView {
         ? html`<p class="faint">No checkout of this time has a total.</p>`
         : window.money.map((one) => this._drawCurrency(one))}
       ${window.money.length > 1
-        ? html`<p class="faint">Currencies are never added up.</p>`
+        ? html`<p class="faint small">Currencies are never added up.</p>`
         : nothing}
     </section>`;
   }
