@@ -20,7 +20,7 @@ import { html, nothing, svg } from "../vendor/lit-html.js";
 
 const OVERVIEW_PAUSE = 2000;
 const DETAIL_PAUSE = 15000;
-const RECENT = 8;
+const RECENT = 12;
 const SEGMENTS = [
   {
     title: "How far they came",
