@@ -44,16 +44,22 @@ class Freshness:
 
         Looked up at most four times a second.
         """
-        async with self._looking:
-            now = time.monotonic()
-            if now - self._looked_at > _KEPT_SECONDS:
-                columns = POSITIONS.c
-                query = select(columns.as_of).where(columns.topic == SOURCE)
-                async with self._engine.connect() as connection:
-                    instants = (await connection.scalars(query)).all()
-                self._known = instant_of(min(instants)) if instants else None
-                self._looked_at = now
+        if self._is_old():
+            async with self._looking:
+                if self._is_old():  # nobody looked while this one waited
+                    await self._look()
         return self._known
+
+    def _is_old(self) -> bool:
+        return time.monotonic() - self._looked_at > _KEPT_SECONDS
+
+    async def _look(self) -> None:
+        now = time.monotonic()
+        query = select(POSITIONS.c.as_of).where(POSITIONS.c.topic == SOURCE)
+        async with self._engine.connect() as connection:
+            instants = (await connection.scalars(query)).all()
+        self._known = instant_of(min(instants)) if instants else None
+        self._looked_at = now
 
     async def age_seconds(self) -> float | None:
         """How old the model is."""
