@@ -7,11 +7,9 @@ engine has set for it.
 
 from __future__ import annotations
 
-import sqlite3
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import psycopg
 from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ async def read_single(
     connection = await engine.raw_connection()
     try:
         rows = await _fetch(connection.driver_connection, compiled, values)
-    except (psycopg.Error, sqlite3.Error) as error:
+    except engine.dialect.loaded_dbapi.Error as error:
         connection.invalidate()
         raise DBAPIError(None, None, error) from error
     except BaseException:  # cancelled: nobody knows what it would answer next
