@@ -80,7 +80,7 @@ class Asked:
 
     def __init__(self, url: str, *tokens: Any, **settings: Any) -> None:
         self._loop = asyncio.new_event_loop()
-        self._engine = reading_engine(url)
+        self.engine = reading_engine(url)
         tokens_list = json.dumps({"tokens": [listed(TOKEN), *tokens]})
         self.settings = load_settings(
             database_url=url, api_tokens=tokens_list, api_secret="0" * 32, **settings
@@ -88,11 +88,11 @@ class Asked:
         self.app: ASGIApp = self._loop.run_until_complete(self._create())
 
     async def _create(self) -> ASGIApp:
-        services = make_services(self.settings, self._engine, ApiMetrics())
+        services = make_services(self.settings, self.engine, ApiMetrics())
         return create_app(services, lambda: "")
 
     def close(self) -> None:
-        self._loop.run_until_complete(self._engine.dispose())
+        self._loop.run_until_complete(self.engine.dispose())
         self._loop.close()
 
     def get(self, path: str, *, token: str | None = TOKEN, **headers: str) -> Reply:
