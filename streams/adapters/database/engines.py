@@ -80,6 +80,7 @@ def reading_engine(text: str) -> AsyncEngine:
         ConfigurationError: the URL can't be used, or the folder of the file can't be made.
     """
     url = database_url(text)
+    # What the engine reads ends its transaction itself; of single reads there is none to end.
     if url.get_backend_name() == "sqlite":
         _make_folder(url)
         engine = create_async_engine(
@@ -88,6 +89,7 @@ def reading_engine(text: str) -> AsyncEngine:
             pool_size=4,
             max_overflow=4,
             pool_timeout=_POOL_WAIT_SECONDS,
+            pool_reset_on_return=None,
         )
         _prepare_sqlite(engine.sync_engine, "BEGIN", "PRAGMA query_only=ON")
         return engine

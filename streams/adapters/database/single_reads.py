@@ -40,11 +40,11 @@ async def read_single(
     connection = await engine.raw_connection()
     try:
         rows = await _fetch(connection.driver_connection, compiled, values)
-    except engine.dialect.loaded_dbapi.Error as error:
+    except BaseException as error:  # nobody knows what the connection would answer next
         connection.invalidate()
-        raise DBAPIError(None, None, error) from error
-    except BaseException:  # cancelled: nobody knows what it would answer next
-        connection.invalidate()
+        kind = engine.dialect.loaded_dbapi.Error
+        if isinstance(error, kind):
+            raise DBAPIError.instance(None, None, error, kind) from error
         raise
     connection.close()
     return rows[0] if rows else None
