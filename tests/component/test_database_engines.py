@@ -103,7 +103,9 @@ def test_a_connection_that_the_server_ended_is_a_failure_that_passes(
 
 
 ONE = select(MODEL.c.id).where(MODEL.c.id == bindparam("id"))
-BROKEN = select(literal_column("nonsense", Text)).select_from(MODEL).where(MODEL.c.id == bindparam("id"))
+BROKEN = (
+    select(literal_column("nonsense", Text)).select_from(MODEL).where(MODEL.c.id == bindparam("id"))
+)
 
 
 async def test_a_single_read_takes_a_connection_of_the_pool_and_gives_it_back(url: str) -> None:
