@@ -37,27 +37,28 @@ class Freshness:
         self._source = source
         self._known: datetime | None = None
         self._looked_at = float("-inf")
-        self._looking = asyncio.Lock()
+        self._looking: asyncio.Task[None] | None = None
 
     async def as_of(self) -> datetime | None:
         """Everything that Kafka had until then is in the model; None: it is not filled yet.
 
-        Looked up at most four times a second.
+        Looked up at most four times a second, and once for all that ask meanwhile: a database
+        that takes long to say that it is away, says so to all of them.
         """
-        if self._is_old():
-            async with self._looking:
-                if self._is_old():  # nobody looked while this one waited
-                    await self._look()
+        if time.monotonic() - self._looked_at > _KEPT_SECONDS:
+            if self._looking is None:
+                self._looking = asyncio.create_task(self._look())
+            await asyncio.shield(self._looking)
         return self._known
-
-    def _is_old(self) -> bool:
-        return time.monotonic() - self._looked_at > _KEPT_SECONDS
 
     async def _look(self) -> None:
         now = time.monotonic()
         query = select(POSITIONS.c.as_of).where(POSITIONS.c.topic == SOURCE)
-        async with self._engine.connect() as connection:
-            instants = (await connection.scalars(query)).all()
+        try:
+            async with self._engine.connect() as connection:
+                instants = (await connection.scalars(query)).all()
+        finally:
+            self._looking = None
         self._known = instant_of(min(instants)) if instants else None
         self._looked_at = now
 

@@ -182,6 +182,11 @@ def test_a_database_that_can_not_be_used_is_refused_in_plain_words(url: str) -> 
         database_url(url)
 
 
+def test_a_server_that_is_gone_without_a_word_is_not_waited_for_unless_the_url_says_so() -> None:
+    assert database_url("postgresql://u@h/d").query["connect_timeout"] == "5"
+    assert database_url("postgresql://u@h/d?connect_timeout=60").query["connect_timeout"] == "60"
+
+
 def test_the_driver_is_ours_to_choose() -> None:
     assert database_url("postgres://u@h/d").drivername == "postgresql+psycopg"
     assert database_url("postgresql+asyncpg://u@h/d").drivername == "postgresql+psycopg"

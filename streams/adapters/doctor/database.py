@@ -48,5 +48,5 @@ def check_database(settings: Settings) -> Looked:
     found = f"{kind}, with the tables of this release: "
     if kind == "sqlite":  # one process, which joins no group
         return Looked([ok("database", found + (url.database or ""))], [])
-    where = url.render_as_string(hide_password=True)
+    where = url.set(query={}).render_as_string(hide_password=True)
     return Looked([ok("database", found + where)], [settings.topic(API_GROUP + identifier)])
