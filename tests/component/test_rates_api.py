@@ -8,6 +8,7 @@ import io
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -27,16 +28,30 @@ from streams.api.periods import Granularity, beginning
 from streams.demo.simulator.platform import Options, Platform, past
 from tests.support.api import EVERYTHING, Api, running_api, token_of, tokens
 from tests.support.builders import CHECKOUT, SITE, T0, at
-from tests.support.databases import sqlite_database
+from tests.support.databases import PostgreSQL, sqlite_database
 from tests.support.records import of_whole, story
 from tests.support.whole import Whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from streams.api.model import Record
+
 PLACES = [Place(SOURCE, partition) for partition in range(4)]
 AUTHORIZED = {"authorization": token_of("all")}
 AS_OF = "x-checkout-recovery-as-of"
+
+
+@cache
+def simulated() -> list[Record]:
+    """The topics after nine days of three shops."""
+    random = Random(5)
+    whole = Whole(random)
+    platform = Platform(Options(seed=5, sites=3), T0)
+    for sending in platform.sendings(past(random, T0, days=9, count=120)):
+        whole.post(sending, received_at=sending.at)
+    whole.finish(T0 + timedelta(hours=1))
+    return of_whole(whole)
 
 
 class World:
@@ -45,13 +60,7 @@ class World:
     def __init__(self, url: str) -> None:
         self.engine = writing_engine(url)
         migrate(self.engine)
-        random = Random(5)
-        whole = Whole(random)
-        platform = Platform(Options(seed=5, sites=3), T0)
-        for sending in platform.sendings(past(random, T0, days=9, count=120)):
-            whole.post(sending, received_at=sending.at)
-        whole.finish(T0 + timedelta(hours=1))
-        self.records = of_whole(whole)
+        self.records = simulated()
         self.model = Model(self.engine, ApiMetrics())
         self.model.begin([*PLACES, *{record.place for record in self.records}])
         self.model.apply(self.records)
@@ -70,9 +79,16 @@ class World:
         return found
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(sqlite_database(tmp_path_factory.mktemp("world")))
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    if request.param == "sqlite":
+        url = sqlite_database(tmp_path_factory.mktemp("world"))
+    else:
+        server: PostgreSQL = request.getfixturevalue("postgres")
+        url = server.new_database()
+    world = World(url)
     yield world
     world.engine.dispose()
 
