@@ -18,7 +18,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from streams.adapters.database.engines import database_url, reading_engine, writing_engine
 from streams.adapters.database.failures import is_about_values, is_passing
@@ -158,6 +158,14 @@ async def test_a_single_read_on_a_connection_that_is_gone_fails_once(postgres: P
     assert is_passing(failure.value)
     (anew,) = await read_single(engine, number, {"one": "1"})
     assert anew != ended
+    await engine.dispose()
+
+
+async def test_a_server_that_is_not_there_fails_a_single_read_as_any_other() -> None:
+    engine = reading_engine("postgresql://u@127.0.0.1:1/d")
+    with pytest.raises(OperationalError) as failure:
+        await read_single(engine, ONE, {"id": "1"})
+    assert is_passing(failure.value)
     await engine.dispose()
 
 

@@ -37,15 +37,16 @@ async def read_single(
         SQLAlchemyError: as if the engine had run the statement.
     """
     compiled = _compile(statement, engine.dialect)
-    connection = await engine.raw_connection()
+    kind = engine.dialect.loaded_dbapi.Error
     try:
-        rows = await _fetch(connection.driver_connection, compiled, values)
-    except BaseException as error:  # nobody knows what the connection would answer next
-        connection.invalidate()
-        kind = engine.dialect.loaded_dbapi.Error
-        if isinstance(error, kind):
-            raise DBAPIError.instance(None, None, error, kind) from error
-        raise
+        connection = await engine.raw_connection()
+        try:
+            rows = await _fetch(connection.driver_connection, compiled, values)
+        except BaseException:  # nobody knows what it would answer next
+            connection.invalidate()
+            raise
+    except kind as error:
+        raise DBAPIError.instance(None, None, error, kind) from error
     connection.close()
     return rows[0] if rows else None
 
