@@ -40,10 +40,12 @@ async def read_single(
     kind = engine.dialect.loaded_dbapi.Error
     try:
         connection = await engine.raw_connection()
+        driver: Any = connection.driver_connection
         try:
-            rows = await _fetch(connection.driver_connection, compiled, values)
+            rows = await _fetch(driver, compiled, values)
         except BaseException:  # nobody knows what it would answer next
-            connection.invalidate()
+            connection.detach()
+            await driver.close()
             raise
     except kind as error:
         raise DBAPIError.instance(None, None, error, kind) from error
