@@ -126,6 +126,15 @@ async def test_who_asks_to_wait_goes_the_long_way(api: Api) -> None:
         assert "min_position" in answer.text
 
 
+async def test_both_ways_are_counted_as_the_same_route(api: Api) -> None:
+    headers = {"authorization": token_of("all")}
+    for query in ("", f"?{LONG}"):
+        await api.client.get(f"{CHECKOUTS_URL}/{guid(1)}{query}", headers=headers)
+    counted = {"route": f"{CHECKOUTS_URL}/{{abandoned_checkout_id}}", "status": "200"}
+    answers = api.metrics.registry.get_sample_value("checkout_recovery_api_answers_total", counted)
+    assert answers == 2
+
+
 async def test_other_methods_are_refused_as_ever(api: Api) -> None:
     answer = await api.client.put(QUERY, headers={"authorization": token_of("all")})
     assert answer.status_code == 405

@@ -91,6 +91,7 @@ class Api:
 
     client: httpx.AsyncClient
     url: str
+    metrics: ApiMetrics
 
     def store(self, *rows: dict[str, Any]) -> None:
         """Let the model have these checkouts too."""
@@ -133,11 +134,12 @@ async def running_api(
         }
     )
     reading = reading_engine(url)
-    services = make_services(given, reading, ApiMetrics())
+    metrics = ApiMetrics()
+    services = make_services(given, reading, metrics)
     app = create_app(services, lambda: "")
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://api.example") as client:
-        yield Api(client, url)
+        yield Api(client, url, metrics)
     await reading.dispose()
 
 
