@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 #: The newest of migrations/versions.
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 #: Alembic's own.
 _STEP: Final = table("alembic_version", column("version_num"))
 #: Several processes may migrate at once; any number that is ours.
