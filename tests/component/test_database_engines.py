@@ -13,7 +13,6 @@ from sqlalchemy import (
     cast,
     event,
     func,
-    literal,
     literal_column,
     select,
     text,
@@ -133,7 +132,7 @@ async def test_what_is_given_up_leaves_no_connection_that_answers_something_else
     postgres: PostgreSQL,
 ) -> None:
     engine = reading_engine(postgres.new_database())
-    slow = select(func.pg_sleep(60)).where(literal(1) == cast(bindparam("one"), Integer))
+    slow = select(func.pg_sleep(60)).where(cast(bindparam("one"), Integer) == literal_column("1"))
     reading = asyncio.create_task(read_single(engine, slow, {"one": "1"}))
     await asyncio.sleep(0.2)
     reading.cancel()
@@ -147,7 +146,9 @@ async def test_what_is_given_up_leaves_no_connection_that_answers_something_else
 
 async def test_a_single_read_on_a_connection_that_is_gone_fails_once(postgres: PostgreSQL) -> None:
     engine = reading_engine(postgres.new_database())
-    number = select(func.pg_backend_pid()).where(literal(1) == cast(bindparam("one"), Integer))
+    number = select(func.pg_backend_pid()).where(
+        cast(bindparam("one"), Integer) == literal_column("1")
+    )
     (ended,) = await read_single(engine, number, {"one": "1"})
     writing = writing_engine(postgres.new_database())
     with writing.connect() as connection:

@@ -104,11 +104,11 @@ def test_killed_again_and_again_while_records_come_the_tables_end_as_a_recomputa
     random = Random(1)
     process = Process(["api"], environment, log)
     try:
-        with Producing(settings, endless(), per_second=400) as producing:
+        with Producing(settings, endless(), per_second=200) as producing:
             for _ in range(KILLS):
                 # not before it is at work again, and then in the middle of it
                 known, produced = rows_of(engine), producing.count
-                wait_until(partial(has_more_than, known, engine), 60, process.text)
+                wait_until(partial(has_more_than, known, engine), 120, process.text)
                 time.sleep(random.uniform(0, 0.5))
                 process.popen.kill()
                 process.popen.wait()
@@ -161,7 +161,7 @@ def test_while_postgresql_restarts_answers_are_503_and_afterwards_nothing_is_mis
 ) -> None:
     database = postgres.new_database()
     with api(settings, database, tmp_path / "api.log") as (url, process):
-        with Producing(settings, endless(), per_second=400) as producing, Asking(url) as asking:
+        with Producing(settings, endless(), per_second=200) as producing, Asking(url) as asking:
             for mode in ("fast", "immediate"):
                 wait_until(lambda: asking.next_are(200, 404), 60, process.text)
                 with postgres.stopped(mode=mode):
