@@ -383,7 +383,7 @@ def test_a_database_of_another_release_is_refused_with_what_to_do(engine: Engine
         with pytest.raises(DatabaseError, match="a newer release made"):
             step(engine)
     with engine.begin() as connection:
-        connection.execute(text(f"UPDATE alembic_version SET version_num = '{HEAD}'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": HEAD})
 
 
 def test_a_database_without_tables_is_refused_with_what_to_do(tmp_path: Path) -> None:
