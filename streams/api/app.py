@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import HTMLResponse, JSONResponse
 
+from streams.api.direct import Direct
 from streams.api.docs import docs_page
 from streams.api.edge import Edge
 from streams.api.errors import add_error_handlers
@@ -62,7 +63,7 @@ def create_app(services: Services, why_not_ready: Callable[[], str]) -> Edge:
     for routes in (wix, deletion, rates, overview, timeline, live, operations, page):
         app.include_router(routes.router)
     _tell_the_truth_of_errors(app.openapi())
-    return Edge(app, services)
+    return Edge(Direct(app, services), services)
 
 
 def _tell_the_truth_of_errors(document: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from streams.adapters.database.failures import is_passing
 from streams.adapters.database.schema import plain
 from streams.adapters.errors import ClusterError
 from streams.adapters.kafka import client_config
-from streams.adapters.topics import GROUP
+from streams.adapters.topics import API_GROUP
 from streams.api.ends import Ends
 from streams.api.model import TOPICS, Complete, Place, PositionMovedError, Record
 
@@ -57,7 +57,7 @@ class Consuming:
         self._model = model
         self._metrics = metrics
         self._names = {settings.topic(name): name for name in TOPICS}
-        self._group = settings.topic(f"{GROUP}-api-{database_id}")
+        self._group = settings.topic(API_GROUP + database_id)
         self._ends = Ends(settings)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="consuming", daemon=True)

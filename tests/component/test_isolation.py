@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
 
 from streams.adapters.database.engines import writing_engine
 from streams.adapters.database.schema import migrate
@@ -44,6 +45,17 @@ class World:
         model.apply(records)
         engine.dispose()
         self.asked = Asked(url, listed(TOKEN, sites=(site,)), api_requests_per_minute=100_000)
+        self._statements: list[str] = []
+        event.listen(self.asked.engine.sync_engine, "connect", self._watch)
+
+    def _watch(self, connection: Any, _record: object) -> None:
+        connection.run_async(lambda driver: driver.set_trace_callback(self._statements.append))
+
+    def statements(self, method: str, path: str, body: Any = None, **headers: str) -> list[str]:
+        """What SQLite is asked for an answer; how far the model is, is asked by the clock."""
+        self._statements.clear()
+        self.answer(method, path, body, **headers)
+        return [one for one in self._statements if "FROM positions" not in one]
 
     def answer(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
         content = b"" if body is None else json.dumps(body).encode()
@@ -202,6 +214,46 @@ def test_no_id_of_another_site_is_known_by_any_address(worlds: Worlds) -> None:
     found = worlds.both("POST", "/ecom/v1/bulk/abandoned-checkout/delete", bulk)
     assert found.json["bulkActionMetadata"]["totalSuccesses"] == 0
     assert worlds.both("GET", f"{BASE}/{worlds.own_ids[0]}").status == 200
+
+
+def test_for_what_is_anothers_and_for_what_is_nowhere_the_database_is_asked_the_same(
+    worlds: Worlds,
+) -> None:
+    unknown = "ffffffff-0000-4000-8000-000000000000"
+    other = worlds.sites[1]
+    for method, path, body, headers, foreign in (
+        ("GET", f"{BASE}/%s", None, {}, worlds.foreign_ids[0]),
+        ("GET", f"{BASE}/%s?%%78", None, {}, worlds.foreign_ids[0]),
+        ("GET", "/v1/checkouts/%s/timeline", None, {}, worlds.foreign_ids[0]),
+        ("DELETE", f"{BASE}/%s", None, {}, worlds.foreign_ids[0]),
+        ("POST", f"{BASE}/query", {"query": {"filter": {"id": "%s"}}}, {}, worlds.foreign_ids[0]),
+        (
+            "POST",
+            "/ecom/v1/bulk/abandoned-checkout/delete",
+            {"abandonedCheckoutIds": ["%s"]},
+            {},
+            worlds.foreign_ids[0],
+        ),
+        ("GET", "/v1/sites/%s/conversion", None, {}, other),
+        ("GET", "/v1/sites/%s/conversion", None, {}, worlds.wix_sites[other]),
+        ("GET", "/v1/sites/%s/conversion/history", None, {}, other),
+        ("GET", f"{BASE}/{worlds.own_ids[0]}", None, {"wix_site_id": "%s"}, other),
+        ("POST", f"{BASE}/query", {}, {"wix_site_id": "%s"}, worlds.wix_sites[other]),
+    ):
+        asked = [
+            [
+                one.replace(name, "it")
+                for one in worlds.whole.statements(
+                    method,
+                    path % name if "%s" in path else path,
+                    json.loads(json.dumps(body).replace("%s", name)),
+                    **{header: value % name for header, value in headers.items()},
+                )
+            ]
+            for name in (foreign, unknown)
+        ]
+        assert asked[0] == asked[1]
+        assert any("'it'" in one for one in asked[0]), (path, asked[0])
 
 
 def test_no_other_site_is_known_by_any_of_its_names(worlds: Worlds) -> None:

@@ -22,7 +22,7 @@ from streams.api.model import Complete
 from streams.api.periods import Granularity, beginning
 from tests.support.api import Api, running_api, token_of
 from tests.support.builders import CHECKOUT, SITE, T0, at
-from tests.support.databases import sqlite_database
+from tests.support.databases import PostgreSQL, sqlite_database
 from tests.support.records import story
 from tests.support.world import PLACES, World
 
@@ -33,9 +33,16 @@ AUTHORIZED = {"authorization": token_of("all")}
 AS_OF = "x-checkout-recovery-as-of"
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(sqlite_database(tmp_path_factory.mktemp("world")))
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    if request.param == "sqlite":
+        url = sqlite_database(tmp_path_factory.mktemp("world"))
+    else:
+        server: PostgreSQL = request.getfixturevalue("postgres")
+        url = server.new_database()
+    world = World(url)
     yield world
     world.engine.dispose()
 

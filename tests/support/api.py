@@ -94,6 +94,10 @@ class Api:
     url: str
     services: Services
 
+    @property
+    def metrics(self) -> ApiMetrics:
+        return self.services.metrics
+
     def store(self, *rows: dict[str, Any]) -> None:
         """Let the model have these checkouts too."""
         engine = writing_engine(self.url)
@@ -135,7 +139,8 @@ async def running_api(
         }
     )
     reading = reading_engine(url)
-    services = make_services(given, reading, ApiMetrics())
+    metrics = ApiMetrics()
+    services = make_services(given, reading, metrics)
     app = create_app(services, lambda: "")
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://api.example") as client:

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 from confluent_kafka.admin import OffsetSpec
 
 from streams.adapters.cluster import Cluster, why
@@ -69,6 +75,8 @@ class WorkersView:
         try:
             found = answer.result()
         except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:  # no worker has run yet
+                return Group("empty", ())
             raise ClusterError(f"the workers' group can't be looked at: {why(error)}") from None
         members = sorted(_member(one) for one in found.members)
         return Group(found.state.name.lower(), tuple(members))

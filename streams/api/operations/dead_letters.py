@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from streams.adapters.cluster import why
 from streams.adapters.errors import ClusterError
 from streams.adapters.kafka import client_config
-from streams.adapters.topics import DEAD_LETTERS, GROUP
+from streams.adapters.topics import API_GROUP, DEAD_LETTERS
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -89,7 +89,7 @@ class DeadLetterCount:
         consumer = Consumer(
             {
                 **client_config(self._settings),
-                "group.id": self._settings.topic(f"{GROUP}-api-dead-letters"),  # nobody joins it
+                "group.id": self._settings.topic(API_GROUP + "dead-letters"),  # nobody joins it
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
