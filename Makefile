@@ -9,7 +9,7 @@ BROKERS ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast coverage-runtime check contracts chaos chaos-long bench-ingress bench-worker bench-api bench-model format clean
+.PHONY: help demo test test-fast coverage-runtime check contracts chaos chaos-long bench-ingress bench-worker bench-api bench-model bench-page screenshots format clean bench-live
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,15 @@ bench-api: $(VENV)/.installed ## the API's answers a second on one core, against
 
 bench-model: $(VENV)/.installed ## rows a second into PostgreSQL, against a bare loop that writes the same
 	@$(VENV)/bin/python -m tests.bench.model $(ARGS)
+
+bench-page: $(VENV)/.installed ## the live page with 10,000 sites: its interactions, and what open pages cost the API
+	@$(VENV)/bin/python -m tests.bench.page $(ARGS)
+
+screenshots: $(VENV)/.installed ## pictures of the page before the demo: for the README, and of every view
+	@$(VENV)/bin/python -m tests.support.screenshots
+
+bench-live: $(VENV)/.installed ## what open pages cost the API, with 10,000 sites under traffic
+	@$(VENV)/bin/python -m tests.bench.live $(ARGS)
 
 format: $(VENV)/.installed ## format and apply safe fixes
 	@$(VENV)/bin/ruff format .

