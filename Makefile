@@ -9,7 +9,7 @@ BROKERS ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast coverage-runtime check contracts chaos chaos-long bench-ingress bench-worker bench-api bench-model bench-page screenshots format clean bench-live
+.PHONY: help demo test test-fast coverage-runtime check contracts chaos chaos-long bench bench-worker bench-ingress bench-restore bench-latency bench-scale bench-agents bench-api bench-model bench-live bench-page screenshots format clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,16 +53,33 @@ chaos: $(VENV)/.installed ## break an installation of real processes by a seed, 
 chaos-long: $(VENV)/.installed ## many seeds, kept by commit under docs/reliability/runs; goes on where it was stopped
 	@$(VENV)/bin/python -m tests.chaos.long $(ARGS)
 
-bench-worker: $(VENV)/.installed ## source records a second of one worker on one core
+# Needs a quiet machine and about half an hour; peers come from packages.
+bench: ## all that follows, into docs/performance
+	@failed=0; for part in worker ingress restore latency scale; do \
+		$(MAKE) --no-print-directory bench-$$part ARGS="--write $(ARGS)" || failed=1; done; exit $$failed
+
+bench-worker: $(VENV)/.installed ## events a second of one worker on one core, beside Kafka Streams, Quix, stock Faust
 	@$(VENV)/bin/python -m tests.bench.worker $(ARGS)
+
+bench-restore: $(VENV)/.installed ## records a second from a changelog, and memory a checkout
+	@$(VENV)/bin/python -m tests.bench.restore $(ARGS)
+
+bench-latency: $(VENV)/.installed ## from a webhook's receipt to its event at a subscriber (as bench-ingress)
+	@$(VENV)/bin/python -m tests.bench.latency $(ARGS)
+
+bench-scale: $(VENV)/.installed ## 1, 2 and 4 workers on 8 and 64 partitions
+	@$(VENV)/bin/python -m tests.bench.scale $(ARGS)
 
 contracts: $(VENV)/.installed ## write schemas, examples, documents and pages of the contracts anew
 	@$(VENV)/bin/python -m schemas.export
 	@for part in examples scenarios topics_page asyncapi asyncapi_page; do \
 		$(VENV)/bin/python -m tests.support.$$part || exit 1; done
 
-bench-ingress: $(VENV)/.installed ## verified webhooks a second on one core (needs Go, or vegeta on the PATH)
+bench-ingress: $(VENV)/.installed ## verified webhooks a second on one core, beside Node and FastAPI (needs Go, or vegeta on the PATH)
 	@$(VENV)/bin/python -m tests.bench.ingress $(ARGS)
+
+bench-agents: $(VENV)/.installed ## the CPU of the agents themselves, without Kafka (ARGS=--profile shows where)
+	@$(VENV)/bin/python -m tests.bench.agents $(ARGS)
 
 bench-api: $(VENV)/.installed ## the API's answers a second on one core, against the least that answers the same (as above)
 	@$(VENV)/bin/python -m tests.bench.api $(ARGS)

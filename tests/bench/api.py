@@ -36,7 +36,8 @@ from streams.adapters.database.tables import CHECKOUTS
 from streams.api.access.token_list import hash_of
 from streams.config import load_settings
 from streams.demo.kafka.broker import free_port
-from tests.bench.ingress import Attack, Figures, find_vegeta, on_core
+from tests.bench.harness.processes import on_core
+from tests.bench.load import Attack, Figures, find_vegeta
 from tests.bench.spread import Spread
 from tests.support.api import checkout
 from tests.support.databases import postgresql
