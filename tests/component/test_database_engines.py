@@ -91,7 +91,7 @@ def test_a_connection_that_the_server_ended_is_a_failure_that_passes(
     engine = writing_engine(postgres.new_database())
     with engine.connect() as ended, engine.connect() as other:
         number = ended.scalar(text("SELECT pg_backend_pid()"))
-        other.execute(text(f"SELECT pg_terminate_backend({number})"))
+        other.execute(text(f"SELECT pg_terminate_backend({number}, 30000)"))
         with pytest.raises(DBAPIError) as failure:
             ended.execute(text("SELECT 1"))
         assert is_passing(failure.value)
@@ -152,7 +152,7 @@ async def test_a_single_read_on_a_connection_that_is_gone_fails_once(postgres: P
     (ended,) = await read_single(engine, number, {"one": "1"})
     writing = writing_engine(postgres.new_database())
     with writing.connect() as connection:
-        connection.execute(text(f"SELECT pg_terminate_backend({ended})"))
+        connection.execute(text(f"SELECT pg_terminate_backend({ended}, 30000)"))
     writing.dispose()
     with pytest.raises(DBAPIError) as failure:
         await read_single(engine, number, {"one": "1"})

@@ -250,7 +250,7 @@ class Producing:
     def wait_for_more(self) -> None:
         """Until another record is acknowledged."""
         known = self.count
-        wait_until(lambda: self.count > known, 60)
+        wait_until(lambda: self.count > known, 120)
 
     def _run(self) -> None:
         producer = Producer(producer_config(self._settings))

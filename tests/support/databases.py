@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
+import time
 import uuid
 import warnings
 from contextlib import contextmanager
@@ -14,6 +16,9 @@ import psycopg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_STARTS = 10
 
 
 class PostgreSQL:
@@ -42,8 +47,19 @@ class PostgreSQL:
         try:
             yield
         finally:
-            self._server.ensure_postgres_running()
+            self._start()
         assert self._server.get_uri() == self._uri
+
+    def _start(self) -> None:
+        """It is given ten seconds, which are too few on a loaded machine; it goes on starting."""
+        for _ in range(_STARTS):
+            try:
+                self._server.ensure_postgres_running()
+            except (subprocess.SubprocessError, AssertionError):
+                time.sleep(2)
+            else:
+                return
+        raise RuntimeError("PostgreSQL does not start again")
 
 
 @contextmanager

@@ -72,7 +72,10 @@ export class SitePicker {
 
   _options(all) {
     const { format } = this._page;
-    const found = this._found.map((one) => ({
+    // while a newer answer is under way, what is typed narrows the last one
+    const isMeant = (id) => id?.startsWith(this._text.toLowerCase()) ?? false;
+    const meant = this._found.filter((one) => isMeant(one.instance_id) || isMeant(one.site_id));
+    const found = meant.map((one) => ({
       site: one.instance_id,
       text: one.instance_id,
       note: `${format.count(one.abandoned)} left`,
