@@ -132,7 +132,9 @@ async def test_what_is_given_up_leaves_no_connection_that_answers_something_else
     postgres: PostgreSQL,
 ) -> None:
     engine = reading_engine(postgres.new_database())
-    slow = select(func.pg_sleep(60)).where(cast(bindparam("one"), Integer) == literal_column("1"))
+    slow = select(func.pg_sleep(literal_column("60"))).where(
+        cast(bindparam("one"), Integer) == literal_column("1")
+    )
     reading = asyncio.create_task(read_single(engine, slow, {"one": "1"}))
     await asyncio.sleep(0.2)
     reading.cancel()

@@ -317,7 +317,7 @@ def test_status_narrows_what_is_found(watched: Watched, shops: tuple[Shop, Shop]
     watched.show(f"checkouts?site={shops[1].site}")
     page = watched.page
     page.get_by_label("Status").select_option("RECOVERED")
-    page.wait_for_function(
+    watched.until(
         "document.querySelector('tbody .recovered') && !document.querySelector('tbody .open')"
     )
     assert page.locator("tbody .status.recovered").count() == (OLD + YOUNG) // 5
@@ -341,7 +341,7 @@ def test_a_site_is_chosen_with_the_keyboard_alone(
     page.keyboard.type(shops[1].site[:8])
     page.get_by_role("option", name=shops[1].site).wait_for()
     page.keyboard.press("Enter")
-    page.wait_for_function(f"location.hash.includes('{shops[1].site}')")
+    watched.until(f"location.hash.includes('{shops[1].site}')")
     page.get_by_text(f"Of the {OLD} checkouts").wait_for()
 
 

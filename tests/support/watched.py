@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.support.node import installed
+from tests.support.services import wait_until
 from tests.support.vendored import PACKAGE
 
 if TYPE_CHECKING:
@@ -59,9 +60,11 @@ class Watched:
         """Go to a view and wait until it has its numbers."""
         self.page.goto(f"{self.url}/#/{view}")
         self.page.get_by_text("Live", exact=True).wait_for()
-        self.page.wait_for_function(
-            "document.querySelector('h1') && !document.querySelector('.loading')"
-        )
+        self.until("document.querySelector('h1') && !document.querySelector('.loading')")
+
+    def until(self, condition: str) -> None:
+        """Asked from here: what waits in the page would evaluate text, which its CSP forbids."""
+        wait_until(lambda: self.page.evaluate(f"Boolean({condition})"), 30, lambda: condition)
 
     def barriers(self) -> list[str]:
         """What axe finds: each broken rule with where it is broken."""

@@ -38,8 +38,8 @@ export class SitePicker {
         placeholder="How the id begins"
         title=${site || nothing}
         .value=${this._isOpen ? this._text : site || all}
-        @focus=${() => this._open()}
-        @click=${() => this._open()}
+        @focus=${(event) => this._open(event.target)}
+        @click=${(event) => this._open(event.target)}
         @input=${(event) => this._typed(event.target.value)}
         @keydown=${(event) => this._pressed(event, options)}
       />
@@ -83,8 +83,9 @@ export class SitePicker {
     return this._text ? found : [{ site: "", text: all, note: "" }, ...found];
   }
 
-  _open() {
+  _open(field) {
     if (this._isOpen) return;
+    field.value = ""; // at once: who types before the next frame means nothing but what is typed
     this._isOpen = true;
     this._text = "";
     this._at = 0;
@@ -141,7 +142,7 @@ export class SitePicker {
     if (event.key in moves) {
       event.preventDefault();
       if (this._isOpen) this._at = Math.min(last, Math.max(0, this._at + moves[event.key]));
-      else this._open();
+      else this._open(event.target);
       this._page.redraw();
     } else if (event.key === "Enter" && this._isOpen && options[this._at]) {
       event.preventDefault();
