@@ -24,9 +24,10 @@ $(VENV)/.installed: pyproject.toml uv.lock
 demo: $(VENV)/.installed ## everything on this machine: Kafka, services, simulated shops (SECONDS=30 ends by itself)
 	@$(VENV)/bin/checkout-recovery demo $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
-# Most of it waits, so three files run at a time; what times a promise comes after, alone. Exit 5: none.
+# Most of it waits, so three files run at a time, the long ones first; what times a promise comes
+# after, alone. Exit 5: none.
 test: $(VENV)/.installed ## every test, on a real Apache Kafka
-	@$(VENV)/bin/python -m pytest -n 3 --dist loadfile -m "not alone" $(ARGS) || test $$? -eq 5
+	@$(VENV)/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" $(ARGS) || test $$? -eq 5
 	@$(VENV)/bin/python -m pytest -m alone $(ARGS) || test $$? -eq 5
 
 test-fast: $(VENV)/.installed ## the tests that need no broker

@@ -36,7 +36,7 @@ def main() -> None:
     ) as demo:
         try:
             url, token = _address(demo)
-            wait_until(lambda: _counted(url, token) >= _ENOUGH, 120)
+            wait_until(lambda: _counted(url, token) >= _ENOUGH, 240)
             with browser() as running:
                 for theme in THEMES:
                     _look(Watched(running, url, theme=theme), token, theme)
@@ -56,8 +56,8 @@ def _address(demo: subprocess.Popen[str]) -> tuple[str, str]:
 
 
 def _counted(url: str, token: str) -> int:
-    window = _ask(f"{url}/v1/overview", token)["windows"][-1]
-    return int(window["matured"]["abandoned"])
+    windows = _ask(f"{url}/v1/overview", token)["windows"]
+    return int(windows[-1]["matured"]["abandoned"]) if windows else 0
 
 
 def _look(watched: Watched, token: str, theme: str) -> None:
