@@ -9,7 +9,7 @@ BROKERS ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast coverage-runtime check contracts chaos chaos-long bench-ingress bench-worker bench-api bench-model format clean
+.PHONY: help demo test test-fast coverage-runtime check contracts chaos chaos-long bench bench-worker bench-ingress bench-restore bench-latency bench-scale bench-agents bench-api bench-model bench-live bench-page screenshots format clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,9 +24,10 @@ $(VENV)/.installed: pyproject.toml uv.lock
 demo: $(VENV)/.installed ## everything on this machine: Kafka, services, simulated shops (SECONDS=30 ends by itself)
 	@$(VENV)/bin/checkout-recovery demo $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
-# Most of it waits, so three files run at a time; what times a promise comes after, alone. Exit 5: none.
+# Most of it waits, so three files run at a time, the long ones first; what times a promise comes
+# after, alone. Exit 5: none.
 test: $(VENV)/.installed ## every test, on a real Apache Kafka
-	@$(VENV)/bin/python -m pytest -n 3 --dist loadfile -m "not alone" $(ARGS) || test $$? -eq 5
+	@$(VENV)/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" $(ARGS) || test $$? -eq 5
 	@$(VENV)/bin/python -m pytest -m alone $(ARGS) || test $$? -eq 5
 
 test-fast: $(VENV)/.installed ## the tests that need no broker
@@ -53,22 +54,48 @@ chaos: $(VENV)/.installed ## break an installation of real processes by a seed, 
 chaos-long: $(VENV)/.installed ## many seeds, kept by commit under docs/reliability/runs; goes on where it was stopped
 	@$(VENV)/bin/python -m tests.chaos.long $(ARGS)
 
-bench-worker: $(VENV)/.installed ## source records a second of one worker on one core
+# Needs a quiet machine and about half an hour; peers come from packages.
+bench: ## all that follows, into docs/performance
+	@failed=0; for part in worker ingress restore latency scale; do \
+		$(MAKE) --no-print-directory bench-$$part ARGS="--write $(ARGS)" || failed=1; done; exit $$failed
+
+bench-worker: $(VENV)/.installed ## events a second of one worker on one core, beside Kafka Streams, Quix, stock Faust
 	@$(VENV)/bin/python -m tests.bench.worker $(ARGS)
+
+bench-restore: $(VENV)/.installed ## records a second from a changelog, and memory a checkout
+	@$(VENV)/bin/python -m tests.bench.restore $(ARGS)
+
+bench-latency: $(VENV)/.installed ## from a webhook's receipt to its event at a subscriber (as bench-ingress)
+	@$(VENV)/bin/python -m tests.bench.latency $(ARGS)
+
+bench-scale: $(VENV)/.installed ## 1, 2 and 4 workers on 8 and 64 partitions
+	@$(VENV)/bin/python -m tests.bench.scale $(ARGS)
 
 contracts: $(VENV)/.installed ## write schemas, examples, documents and pages of the contracts anew
 	@$(VENV)/bin/python -m schemas.export
 	@for part in examples scenarios topics_page asyncapi asyncapi_page; do \
 		$(VENV)/bin/python -m tests.support.$$part || exit 1; done
 
-bench-ingress: $(VENV)/.installed ## verified webhooks a second on one core (needs Go, or vegeta on the PATH)
+bench-ingress: $(VENV)/.installed ## verified webhooks a second on one core, beside Node and FastAPI (needs Go, or vegeta on the PATH)
 	@$(VENV)/bin/python -m tests.bench.ingress $(ARGS)
+
+bench-agents: $(VENV)/.installed ## the CPU of the agents themselves, without Kafka (ARGS=--profile shows where)
+	@$(VENV)/bin/python -m tests.bench.agents $(ARGS)
 
 bench-api: $(VENV)/.installed ## the API's answers a second on one core, against the least that answers the same (as above)
 	@$(VENV)/bin/python -m tests.bench.api $(ARGS)
 
 bench-model: $(VENV)/.installed ## rows a second into PostgreSQL, against a bare loop that writes the same
 	@$(VENV)/bin/python -m tests.bench.model $(ARGS)
+
+bench-page: $(VENV)/.installed ## the live page with 10,000 sites: its interactions, and what open pages cost the API
+	@$(VENV)/bin/python -m tests.bench.page $(ARGS)
+
+screenshots: $(VENV)/.installed ## pictures of the page before the demo: for the README, and of every view
+	@$(VENV)/bin/python -m tests.support.screenshots
+
+bench-live: $(VENV)/.installed ## what open pages cost the API, with 10,000 sites under traffic
+	@$(VENV)/bin/python -m tests.bench.live $(ARGS)
 
 format: $(VENV)/.installed ## format and apply safe fixes
 	@$(VENV)/bin/ruff format .

@@ -37,9 +37,15 @@ def wanted() -> list[str]:
     ]
 
 
-def compiled(sources: Sequence[Path], directory: Path) -> list[str]:
-    """Compile; the command to run a class of it."""
-    jars = os.pathsep.join(map(str, ensure_jars(lock=LOCK)))
+def compiled(
+    sources: Sequence[Path],
+    directory: Path,
+    *,
+    lock: Path = LOCK,
+    options: Sequence[str] = QUICK,
+) -> list[str]:
+    """Compile against the jars of a lock; the command to run a class of it with these options."""
+    jars = os.pathsep.join(map(str, ensure_jars(lock=lock)))
     [compiler] = ensure_jars(lock=COMPILER_LOCK)
     java = str(find_java())
     answer = subprocess.run(
@@ -54,7 +60,7 @@ def compiled(sources: Sequence[Path], directory: Path) -> list[str]:
     )
     assert answer.returncode == 0, answer.stderr
     # Java 24 and newer warn of native code, which the driver of SQLite is.
-    return [java, *QUICK, "--enable-native-access=ALL-UNNAMED", "-cp", f"{directory}:{jars}"]
+    return [java, *options, "--enable-native-access=ALL-UNNAMED", "-cp", f"{directory}:{jars}"]
 
 
 if __name__ == "__main__":

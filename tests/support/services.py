@@ -41,11 +41,13 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
 class Process:
     """A process of the product with its log."""
 
-    def __init__(self, arguments: list[str], env: dict[str, str], log: Path) -> None:
+    def __init__(
+        self, arguments: list[str], env: dict[str, str], log: Path, *, module: str = "streams"
+    ) -> None:
         self.log = log
         with log.open("ab") as output:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "streams", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 env=env,
                 stdout=output,
                 stderr=output,

@@ -1,0 +1,1 @@
+"""What all benchmarks share: runs in turns, a check of each, and a report with its machine."""

@@ -1,0 +1,1 @@
+"""Others that do the same job, each as its own documentation advises."""
