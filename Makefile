@@ -9,7 +9,7 @@ BROKERS ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast coverage-runtime check contracts chaos chaos-long bench bench-worker bench-ingress bench-restore bench-latency bench-scale bench-agents bench-api bench-model format clean
+.PHONY: help demo test test-fast coverage-runtime check contracts chaos chaos-long bench bench-worker bench-ingress bench-restore bench-latency bench-scale bench-agents bench-api bench-model bench-live bench-page screenshots format clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,9 +24,10 @@ $(VENV)/.installed: pyproject.toml uv.lock
 demo: $(VENV)/.installed ## everything on this machine: Kafka, services, simulated shops (SECONDS=30 ends by itself)
 	@$(VENV)/bin/checkout-recovery demo $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
-# Most of it waits, so three files run at a time; what times a promise comes after, alone. Exit 5: none.
+# Most of it waits, so three files run at a time, the long ones first; what times a promise comes
+# after, alone. Exit 5: none.
 test: $(VENV)/.installed ## every test, on a real Apache Kafka
-	@$(VENV)/bin/python -m pytest -n 3 --dist loadfile -m "not alone" $(ARGS) || test $$? -eq 5
+	@$(VENV)/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" $(ARGS) || test $$? -eq 5
 	@$(VENV)/bin/python -m pytest -m alone $(ARGS) || test $$? -eq 5
 
 test-fast: $(VENV)/.installed ## the tests that need no broker
@@ -86,6 +87,15 @@ bench-api: $(VENV)/.installed ## the API's answers a second on one core, against
 
 bench-model: $(VENV)/.installed ## rows a second into PostgreSQL, against a bare loop that writes the same
 	@$(VENV)/bin/python -m tests.bench.model $(ARGS)
+
+bench-page: $(VENV)/.installed ## the live page with 10,000 sites: its interactions, and what open pages cost the API
+	@$(VENV)/bin/python -m tests.bench.page $(ARGS)
+
+screenshots: $(VENV)/.installed ## pictures of the page before the demo: for the README, and of every view
+	@$(VENV)/bin/python -m tests.support.screenshots
+
+bench-live: $(VENV)/.installed ## what open pages cost the API, with 10,000 sites under traffic
+	@$(VENV)/bin/python -m tests.bench.live $(ARGS)
 
 format: $(VENV)/.installed ## format and apply safe fixes
 	@$(VENV)/bin/ruff format .

@@ -128,8 +128,8 @@ class Settings(BaseSettings):
     api_secret: SecretStr | None = Field(
         None,
         min_length=32,
-        description="Seals cursors and short-lived tokens; the same in all processes behind one "
-        "address. Unset: a random one, and a restart makes the old ones void.",
+        description="Seals cursors, short-lived tokens and the page's sessions; the same in all "
+        "processes behind one address. Unset: a random one, and a restart makes the old ones void.",
     )
     api_requests_per_minute: int = Field(
         6_000, ge=1, description="Requests a minute of one token, in each process."

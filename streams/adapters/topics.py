@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from streams.config import Settings
 
 __all__ = [
+    "API_GROUP",
     "CONVERSION",
     "DEAD_LETTERS",
     "EVENTS",
@@ -44,6 +45,8 @@ CONVERSION: Final = "checkout-recovery.conversion.v1"
 DEAD_LETTERS: Final = "checkout-recovery.dead-letters.v1"
 FACTS: Final = "checkout-recovery.conversion-facts.v1"
 GROUP: Final = "checkout-recovery"
+#: With a database's own id behind it: the processes of the API that share the database.
+API_GROUP: Final = f"{GROUP}-api-"
 
 #: Beyond the longest window and the horizon, for a long weekend of downtime.
 _SOURCE_MARGIN: Final = timedelta(days=3)

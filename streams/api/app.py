@@ -8,10 +8,11 @@ from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import HTMLResponse, JSONResponse
 
+from streams.api.direct import Direct
 from streams.api.docs import docs_page
 from streams.api.edge import Edge
 from streams.api.errors import add_error_handlers
-from streams.api.routes import deletion, rates, timeline, wix
+from streams.api.routes import deletion, live, operations, overview, page, rates, timeline, wix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,10 +60,10 @@ def create_app(services: Services, why_not_ready: Callable[[], str]) -> Edge:
         return HTMLResponse(docs_page(app.openapi()))
 
     app.state.services = services
-    for router in (wix.router, deletion.router, rates.router, timeline.router):
-        app.include_router(router)
+    for routes in (wix, deletion, rates, overview, timeline, live, operations, page):
+        app.include_router(routes.router)
     _tell_the_truth_of_errors(app.openapi())
-    return Edge(app, services)
+    return Edge(Direct(app, services), services)
 
 
 def _tell_the_truth_of_errors(document: dict[str, Any]) -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import false, or_, true
 
 if TYPE_CHECKING:
-    from sqlalchemy import Column, ColumnElement, Table
+    from collections.abc import Sequence
+
+    from sqlalchemy import BindParameter, Column, ColumnElement, Table
 
 
 class Scope(Enum):
@@ -44,10 +46,12 @@ class Caller:
 
     def condition(self, table: Table) -> ColumnElement[bool]:
         """The rows of the caller's sites, of a table with ``instance_id`` and ``site_id``."""
-        if self.sites is None:
-            return true()
-        if not self.sites:
-            return false()
-        names = sorted(self.sites)
-        instance: Column[Any] = table.c.instance_id
-        return or_(instance.in_(names), table.c.site_id.in_(names))
+        return true() if self.sites is None else of_sites(table, sorted(self.sites))
+
+
+def of_sites(table: Table, names: Sequence[str | BindParameter[str]]) -> ColumnElement[bool]:
+    """The rows of sites that are named by either of their ids."""
+    if not names:
+        return false()
+    instance: Column[Any] = table.c.instance_id
+    return or_(instance.in_(names), table.c.site_id.in_(names))

@@ -22,7 +22,7 @@ from streams.adapters.database.failures import is_passing
 from streams.adapters.database.schema import plain
 from streams.adapters.errors import ClusterError
 from streams.adapters.kafka import client_config
-from streams.adapters.topics import GROUP
+from streams.adapters.topics import API_GROUP
 from streams.api.ends import Ends
 from streams.api.model import TOPICS, Complete, Place, PositionMovedError, Record
 
@@ -57,7 +57,7 @@ class Consuming:
         self._model = model
         self._metrics = metrics
         self._names = {settings.topic(name): name for name in TOPICS}
-        self._group = settings.topic(f"{GROUP}-api-{database_id}")
+        self._group = settings.topic(API_GROUP + database_id)
         self._ends = Ends(settings)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="consuming", daemon=True)
@@ -66,6 +66,8 @@ class Consuming:
         self._reached: dict[Place, int] = {}
         self._fresh: dict[Place, datetime] = {}
         self._on_end: Callable[[], None] = lambda: None
+        #: Called in the thread after each batch that was written.
+        self.on_written: Callable[[], None] = lambda: None
         self.failure: Exception | None = None
 
     def start(self, on_end: Callable[[], None]) -> None:
@@ -182,6 +184,7 @@ class Consuming:
         self._fresh.update({place: found.as_of for place, found in complete.items()})
         if records:
             self._metrics.batch_seconds.observe(time.perf_counter() - begun)
+            self.on_written()
 
     def _until_done(self, step: Callable[[], object]) -> None:
         """Do it again while the database or Kafka is away; what is refused otherwise is raised."""

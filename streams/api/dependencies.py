@@ -38,12 +38,12 @@ async def services_of(request: Request) -> Services:  # see below
 
 
 Parts = Annotated[Services, Depends(services_of)]
-_Token = Annotated[str | None, Depends(_SCHEME)]
+Token = Annotated[str | None, Depends(_SCHEME)]
 _MinPosition = Annotated[list[str], _POSITIONS]
 
 
 async def reader(
-    request: Request, services: Parts, _token: _Token, min_position: _MinPosition = _NONE
+    request: Request, services: Parts, _token: Token, min_position: _MinPosition = _NONE
 ) -> Caller:
     """Who asks, and may read, once the model has what it asks for.
 
@@ -51,14 +51,14 @@ async def reader(
         ApiError: 401, 403, 429, or 503: the model is not so far yet.
         InvalidRequestError: what it asks for is no position.
     """
-    caller = await services.guard.admit(request)
+    caller = await services.guard.admit(request, takes_sessions=True)
     require(caller, Scope.READ)
     await _wait(services, min_position)
     return caller
 
 
 async def deleter(
-    request: Request, services: Parts, _token: _Token, min_position: _MinPosition = _NONE
+    request: Request, services: Parts, _token: Token, min_position: _MinPosition = _NONE
 ) -> Caller:
     """Who asks, and may delete, once the model has what it asks for.
 

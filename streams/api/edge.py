@@ -27,8 +27,12 @@ REQUEST_ID_HEADER: Final = b"x-wix-request-id"
 LARGEST_BODY: Final = 256 << 10
 LONGEST_QUERY: Final = 8 << 10
 _PROBES: Final = frozenset({"/healthz", "/readyz"})
+#: The page comes also while the database is away, to say so.
+_WITHOUT_DATABASE: Final = frozenset({*_PROBES, "/"})
+_ASSETS: Final = "/assets/"
+_STREAM: Final = "/v1/live"
 
-#: The page of docs is our only HTML: it has its style inside and no script.
+#: The page of docs has its style inside and no script; the live page has a policy of its own.
 _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -64,7 +68,7 @@ class Edge:
             self._count(scope, answer.status, time.perf_counter() - started)
 
     async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
-        if scope["path"] in _PROBES:
+        if scope["path"] in _WITHOUT_DATABASE or scope["path"].startswith(_ASSETS):
             await self._app(scope, receive, answer.send)
             return
         refusal = self._refuse(scope)
@@ -98,7 +102,8 @@ class Edge:
         route = getattr(scope.get("route"), "path", "other")
         if route not in _PROBES:
             self._services.metrics.answers.labels(route, str(status)).inc()
-            self._services.metrics.seconds.labels(route).observe(seconds)
+            if route != _STREAM:  # it takes as long as somebody looks
+                self._services.metrics.seconds.labels(route).observe(seconds)
 
 
 class _Answer:

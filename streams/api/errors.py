@@ -83,57 +83,65 @@ def database_away(error: SQLAlchemyError) -> Response:
     )
 
 
+def answer_to(error: Exception) -> Response:
+    """The answer to a request that ended so, in Wix's shape whatever it was."""
+    match error:
+        case ApiError():
+            return error_response(error)
+        case InvalidRequestError():
+            return violations_response(error.violations)
+        case RequestValidationError():
+            return violations_response(
+                [
+                    Violation(".".join(map(str, one["loc"][1:])) or "body", one["msg"], "FORMAT")
+                    for one in error.errors()
+                ]
+            )
+        case PersonalFieldError():
+            return error_response(
+                ApiError(
+                    403,
+                    "PERMISSION_DENIED",
+                    f"personal data ({', '.join(error.fields)}): the token needs the scope "
+                    "read:personal to ask for it",
+                    data={"fields": list(error.fields)},
+                )
+            )
+        case HTTPException():
+            code, message = _CODES.get(error.status_code, ("INVALID_REQUEST", str(error.detail)))
+            headers = error.headers or {}
+            return error_response(ApiError(error.status_code, code, message, headers=headers))
+        case SQLAlchemyError():
+            return database_away(error)
+        case _:
+            # its message might quote what was asked for, so only where it came from is told
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            at = f"{where.name}:{where.lineno}"
+            log.error("request_failed", error=type(error).__name__, at=at)
+            return error_response(
+                ApiError(500, "INTERNAL", "something went wrong here; it is in our log")
+            )
+
+
+#: What ends a request as it should; a handler of all exceptions would see it raised once more.
+_EXPECTED: Final = (
+    ApiError,
+    InvalidRequestError,
+    RequestValidationError,
+    PersonalFieldError,
+    HTTPException,
+    SQLAlchemyError,
+)
+
+
 def add_error_handlers(app: FastAPI) -> None:
     """Let every error of the application have Wix's shape."""
 
-    @app.exception_handler(ApiError)
-    def on_api_error(_request: Request, error: ApiError) -> Response:
-        return error_response(error)
+    async def on_error(_request: Request, error: Exception) -> Response:
+        return answer_to(error)  # not because it waits: what does not is run in another thread
 
-    @app.exception_handler(InvalidRequestError)
-    def on_invalid(_request: Request, error: InvalidRequestError) -> Response:
-        return violations_response(error.violations)
-
-    @app.exception_handler(RequestValidationError)
-    def on_unreadable(_request: Request, error: RequestValidationError) -> Response:
-        return violations_response(
-            [
-                Violation(".".join(map(str, one["loc"][1:])) or "body", one["msg"], "FORMAT")
-                for one in error.errors()
-            ]
-        )
-
-    @app.exception_handler(PersonalFieldError)
-    def on_personal(_request: Request, error: PersonalFieldError) -> Response:
-        return error_response(
-            ApiError(
-                403,
-                "PERMISSION_DENIED",
-                f"personal data ({', '.join(error.fields)}): the token needs the scope "
-                "read:personal to ask for it",
-                data={"fields": list(error.fields)},
-            )
-        )
-
-    @app.exception_handler(HTTPException)
-    def on_http(_request: Request, error: HTTPException) -> Response:
-        code, message = _CODES.get(error.status_code, ("INVALID_REQUEST", str(error.detail)))
-        return error_response(
-            ApiError(error.status_code, code, message, headers=error.headers or {})
-        )
-
-    @app.exception_handler(SQLAlchemyError)
-    def on_database(_request: Request, error: SQLAlchemyError) -> Response:
-        return database_away(error)
-
-    @app.exception_handler(Exception)
-    def on_failure(_request: Request, error: Exception) -> Response:
-        # its message might quote what was asked for, so only where it came from is told
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        log.error("request_failed", error=type(error).__name__, at=f"{where.name}:{where.lineno}")
-        return error_response(
-            ApiError(500, "INTERNAL", "something went wrong here; it is in our log")
-        )
+    for kind in (*_EXPECTED, Exception):
+        app.add_exception_handler(kind, on_error)
 
 
 def _response(

@@ -37,23 +37,30 @@ class Freshness:
         self._source = source
         self._known: datetime | None = None
         self._looked_at = float("-inf")
-        self._looking = asyncio.Lock()
+        self._looking: asyncio.Task[None] | None = None
 
     async def as_of(self) -> datetime | None:
         """Everything that Kafka had until then is in the model; None: it is not filled yet.
 
-        Looked up at most four times a second.
+        Looked up at most four times a second, and once for all that ask meanwhile: a database
+        that takes long to say that it is away, says so to all of them.
         """
-        async with self._looking:
-            now = time.monotonic()
-            if now - self._looked_at > _KEPT_SECONDS:
-                columns = POSITIONS.c
-                query = select(columns.as_of).where(columns.topic == SOURCE)
-                async with self._engine.connect() as connection:
-                    instants = (await connection.scalars(query)).all()
-                self._known = instant_of(min(instants)) if instants else None
-                self._looked_at = now
+        if time.monotonic() - self._looked_at > _KEPT_SECONDS:
+            if self._looking is None:
+                self._looking = asyncio.create_task(self._look())
+            await asyncio.shield(self._looking)
         return self._known
+
+    async def _look(self) -> None:
+        now = time.monotonic()
+        query = select(POSITIONS.c.as_of).where(POSITIONS.c.topic == SOURCE)
+        try:
+            async with self._engine.connect() as connection:
+                instants = (await connection.scalars(query)).all()
+        finally:
+            self._looking = None
+        self._known = instant_of(min(instants)) if instants else None
+        self._looked_at = now
 
     async def age_seconds(self) -> float | None:
         """How old the model is."""

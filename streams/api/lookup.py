@@ -5,13 +5,15 @@ Invariant: every statement here is bound to the caller's sites and leaves delete
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, and_, bindparam, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, String, and_, bindparam, exists, false, func, or_, select
 
+from streams.adapters.database.single_reads import read_single
 from streams.adapters.database.tables import CHECKOUTS
-from streams.api.callers import Scope
+from streams.api.callers import Scope, of_sites
 from streams.api.query.paging import CursorPage, OffsetPage, neighbours
 from streams.api.query.projection import project
 from streams.api.query.sorting import reverse
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
 #: Beyond this, the number of all results is not counted: it would cost more than the answer.
 MOST_COUNTED: Final = 10_000
-#: Made once: to make a statement costs as much as to run this one.
 _ONE: Final = select(CHECKOUTS.c.entity).where(
     CHECKOUTS.c.abandoned_checkout_id == bindparam("id"), CHECKOUTS.c.is_deleted.is_(False)
 )
@@ -79,10 +80,19 @@ def visible_by(caller: Caller, *columns: ColumnElement[Any]) -> ColumnElement[bo
 
 async def find_checkout(engine: AsyncEngine, caller: Caller, checkout_id: str) -> bytes | None:
     """The entity as JSON; None if there is none for this caller."""
-    query = _ONE if caller.sites is None else _ONE.where(caller.condition(CHECKOUTS))
-    async with engine.connect() as connection:
-        entity = await connection.scalar(query, {"id": checkout_id})
-    return None if entity is None else _shown(entity, caller, None)
+    if caller.sites is None:
+        row = await read_single(engine, _ONE, {"id": checkout_id})
+    else:
+        names = {f"site_{number}": name for number, name in enumerate(sorted(caller.sites))}
+        row = await read_single(engine, _one_of(len(names)), {"id": checkout_id, **names})
+    return None if row is None else _shown(row[0], caller, None)
+
+
+@lru_cache(maxsize=128)
+def _one_of(count: int) -> Select[Any]:
+    """One checkout, if it is of one of so many sites."""
+    names = [bindparam(f"site_{number}", type_=String) for number in range(count)]
+    return _ONE.where(of_sites(CHECKOUTS, names))
 
 
 async def find_page(  # what a page depends on

@@ -73,3 +73,24 @@ class ApiMetrics:
             _NAMESPACE,
             registry=self.registry,
         )
+        self.listeners = Gauge(
+            "listeners",
+            "Pages that are told of changes.",
+            (),
+            _NAMESPACE,
+            registry=self.registry,
+        )
+        self.told = Counter(
+            "live_events",
+            "Events for pages.",
+            (),
+            _NAMESPACE,
+            registry=self.registry,
+        )
+        self.skipped = Counter(
+            "live_skips",
+            "Times that a page did not take its events, and so lost some.",
+            (),
+            _NAMESPACE,
+            registry=self.registry,
+        )

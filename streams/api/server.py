@@ -26,6 +26,8 @@ from streams.api.model import Model
 from streams.api.services import make_services
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from streams.api.freshness import Freshness
     from streams.config import Settings
 
@@ -107,24 +109,16 @@ async def _serve(settings: Settings) -> int:
             readiness=why_not_ready,
         )
     port = settings.api_port or free_port(settings.api_host)
-    server = Server(
-        create_app(services, why_not_ready),
-        address=settings.api_host,
-        port=port,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=1_024,
-        backpressure=_CONNECTIONS,
-        http1_settings=HTTP1Settings(
-            header_read_timeout=_HEADER_MS, max_buffer_size=_CONNECTION_BYTES
-        ),
-        log_enabled=False,
-    )
+    server = http_server(create_app(services, why_not_ready), settings.api_host, port)
 
     def on_end() -> None:
         loop.call_soon_threadsafe(failed.set)
 
+    def on_written() -> None:
+        with suppress(RuntimeError):  # the loop has ended: nobody listens
+            loop.call_soon_threadsafe(services.hub.wake)
+
+    consuming.on_written = on_written
     consuming.start(on_end)
     services.deletions.start()
     serving = asyncio.create_task(server.serve())
@@ -144,6 +138,8 @@ async def _serve(settings: Settings) -> int:
         code = 1
         log.error("api_failed", reason=_why_ended(serving, watching, consuming))
     is_draining = True
+    services.hub.close()
+    services.desk.close()
     await loop.run_in_executor(None, consuming.stop, _BATCH_SECONDS)
     for task in (watching, *ends):
         task.cancel()
@@ -151,10 +147,29 @@ async def _serve(settings: Settings) -> int:
     with suppress(TimeoutError, RuntimeError):
         await asyncio.wait_for(serving, _DRAIN_SECONDS)
     await loop.run_in_executor(None, services.deletions.stop)
+    await services.hub.stop()
     await reading.dispose()
     writing.dispose()
     log.info("api_stopped")
     return code
+
+
+def http_server(app: ASGIApp, host: str, port: int) -> Server:
+    """The HTTP server, which runs in the loop of its caller; one connection a page that looks."""
+    return Server(
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=1_024,
+        backpressure=_CONNECTIONS,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=_HEADER_MS, max_buffer_size=_CONNECTION_BYTES
+        ),
+        log_enabled=False,
+    )
 
 
 def _why_ended(

@@ -120,6 +120,7 @@ def _demonstrate(
     stop: threading.Event,
 ) -> int:
     settings = stack.settings
+    view.tell(f"look:      {stack.page_url}")
     view.tell(f"webhooks:  POST {stack.ingress_url}")
     view.tell(f"API:       {stack.api_url}/docs, token {stack.api_token}")
     view.tell(f"subscribe: {stack.bootstrap_servers}, topic {topics.EVENTS} (read_committed)")
@@ -235,6 +236,7 @@ def _welcome(stack: Stack) -> str:
     return "\n".join(
         (
             "Ready. Ctrl-C stops everything.",
+            f"  look       {stack.page_url}",
             f"  webhooks   POST {stack.ingress_url}",
             f"  API        {stack.api_url} (docs at {stack.api_url}/docs)",
             f"  token      {stack.api_token}",

@@ -119,6 +119,14 @@ class Stack:
         pids = {s.name: s.child.pid for s in self.services if s.child is not None}
         return {"kafka": self._kafka.pid, **pids} if self._kafka is not None else pids
 
+    @property
+    def page_url(self) -> str:
+        """The live page, for a browser of this machine: it signs in, and forgets the address.
+
+        What stands behind the # is sent to no server and into no log.
+        """
+        return f"{self.api_url}/#token={self.api_token}"
+
     def ready_line(self) -> str:
         """The line that ``up --json`` prints; null for a part that does not exist yet."""
         return json.dumps(

@@ -52,7 +52,8 @@ class LiveView(AbstractContextManager["LiveView"]):
 
     def tell(self, text: str) -> None:
         """A line that stays."""
-        self._console.print(f"• {text}", highlight=False, markup=False)
+        # an address that is broken into two lines can't be clicked
+        self._console.print(f"• {text}", highlight=False, markup=False, soft_wrap=True)
 
     def downloading(self, done: int, total: int, name: str) -> None:
         """Progress of the first run."""

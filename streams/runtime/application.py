@@ -130,7 +130,9 @@ async def _run(
         starting.result()
     await waiting
     with app.watchdog.limit("stop", _STOP_LIMIT_SECONDS):
-        if not starting.done():
+        if starting.done():
+            app.consumer.leave()  # at once: Faust's services stop in turn, the agents late
+        else:
             starting.cancel()
         await app.stop()
         if companion is not None:

@@ -3,12 +3,13 @@
 Invariants: an event's records and its position enter the transaction in the tick in which the
 agent asks for the next event; offsets of a partition only rise; nothing that was fetched under an
 older assignment is delivered (``epoch``); an agent that raises ends the process, so that half of an
-event is never committed.
+event is never committed; however slow an agent is, the event loop gets its turn between two events.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 _IDLE_SECONDS = 1.0
+#: Then commits, rebalances and SIGTERM get a turn. Without it a batch of a slow agent on a starved
+#: machine took seconds, and a worker with a backlog was killed before it had come to leave.
+_SLICE_SECONDS = 0.02
 _BACKLOG_LIMIT = 20_000
 _BACKLOG_SECONDS = 0.002
 
@@ -104,7 +108,10 @@ class BatchStream(Stream):  # type: ignore[misc]  # Faust is untyped here
                 if batch is None or batch.epoch != consumer.epoch:
                     continue
                 for event in self._deliver(batch, topics[0]):
-                    yield event
+                    if event is None:
+                        await asyncio.sleep(0)
+                    else:
+                        yield event
                 consumer.after_batch()
         finally:
             self._end()
@@ -132,12 +139,18 @@ class BatchStream(Stream):  # type: ignore[misc]  # Faust is untyped here
         self.app.consumer.taken(len(batch.messages))
         return batch
 
-    def _deliver(self, batch: Batch, topic: str) -> Iterator[RuntimeEvent]:
+    def _deliver(self, batch: Batch, topic: str) -> Iterator[RuntimeEvent | None]:
+        """The events; None between two of them when it is the event loop's turn."""
         consumer, release, scope = self.app.consumer, self.app.producer.release, self.scope
         committer, expected, epoch = consumer.committer, consumer.expected, batch.epoch
         positions, muted_until = committer.positions, committer.muted_until
         partitions: dict[int, TP] = {}
+        clock = time.monotonic
+        until = clock() + _SLICE_SECONDS
         for raw in batch.messages:
+            if clock() > until:
+                yield None
+                until = clock() + _SLICE_SECONDS
             if epoch != consumer.epoch:  # revoked while the agent awaited
                 return
             number, offset = raw.partition(), raw.offset()

@@ -56,6 +56,7 @@ class GroupConsumer(UnusedInterface):
         self._assigned: set[tuple[str, int]] = set()
         self._topics: list[str] = []
         self._thread: ConsumerThread | None = None
+        self._is_leaving = False
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         """Join the group; Faust calls this again at times, with the same topics."""
@@ -110,10 +111,17 @@ class GroupConsumer(UnusedInterface):
         """The topics that the tables are restored from."""
         return [table.changelog for table in self.app.tables.values()]
 
-    async def on_stop(self) -> None:
-        """Finish the events in progress, commit, and leave the group (static members stay)."""
+    def leave(self) -> None:
+        """Begin to: nothing more is delivered, events in progress finish; ``stop`` waits for it."""
+        self._is_leaving = True
+        self._drop()
         if self._thread is not None:
             self._thread.stop()
+
+    async def on_stop(self) -> None:
+        """Finish the events in progress, commit, and leave the group (static members stay)."""
+        self.leave()
+        if self._thread is not None:
             await asyncio.get_running_loop().run_in_executor(
                 None, self._thread.join, _CLOSE_LIMIT_SECONDS
             )
@@ -184,7 +192,7 @@ class GroupConsumer(UnusedInterface):
 
     def deliver(self, topic: str, batch: Batch) -> None:
         """Queue what was fetched for the topic's stream."""
-        if batch.epoch != self.epoch:
+        if batch.epoch != self.epoch or self._is_leaving:
             self.taken(len(batch.messages))
             return
         queue = self.queues.get(topic)
@@ -208,12 +216,16 @@ class GroupConsumer(UnusedInterface):
             if tp.partition in emptied:
                 committer.positions[tp] = self.expected[tp]
 
-    async def _quiesce(self) -> None:
-        """Drop what is not delivered, let events in progress finish, and commit; or exit."""
+    def _drop(self) -> None:
+        """What was fetched and not delivered; it is fetched again by whoever owns it then."""
         self.epoch += 1
         for queue in self.queues.values():
             self.taken(sum(len(batch.messages) for batch in queue.batches))
             queue.batches.clear()
+
+    async def _quiesce(self) -> None:
+        """Drop what is not delivered, let events in progress finish, and commit; or exit."""
+        self._drop()
         deadline = time.monotonic() + self.settings.revoke_wait_seconds
         while any(queue.stream.scope.event is not None for queue in self.queues.values()):
             if time.monotonic() > deadline:

@@ -1,10 +1,11 @@
 """Measures the running API on one core against the least that answers the same.
 
-    python -m tests.bench.api [--rows 1000000] [--seconds 10] [--data FOLDER] [--json]
+    python -m tests.bench.api [--rows 1000000] [--rounds 3] [--seconds 10] [--data FOLDER] [--json]
 
 A table of checkouts in PostgreSQL, Get of random ids, and Query of a status and a day (50 rows).
-The servers have core 0 for themselves, one after the other; PostgreSQL and the load share core 1.
-The load comes from vegeta, as for the ingress. ``--data`` keeps the table for the next run.
+The servers have core 0 for themselves, one at a time; PostgreSQL and the load share core 1. Each
+round compares within seconds, for the machine's other work changes. The load comes from vegeta, as
+for the ingress. ``--data`` keeps the table for the next run.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,6 +38,7 @@ from streams.config import load_settings
 from streams.demo.kafka.broker import free_port
 from tests.bench.harness.processes import on_core
 from tests.bench.load import Attack, Figures, find_vegeta
+from tests.bench.spread import Spread
 from tests.support.api import checkout
 from tests.support.databases import postgresql
 from tests.support.services import Process, environment, status, wait_until
@@ -47,19 +49,21 @@ if TYPE_CHECKING:
 _TOKEN: Final = "crt_bench"  # noqa: S105  # of the benchmark only
 _PATH: Final = "/ecom/v1/abandoned-checkout"
 _START: Final = datetime.fromisoformat("2026-01-01T00:00:00Z")
+_KINDS: Final = ("Get", "Query")
 _TARGETS: Final = 2_000
 #: A checkout every so many seconds: a busy installation's year has a few million.
 _APART: Final = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """One kind of request: ours, the bare server's, and ours at half of its own most."""
+class Round:
+    """One kind of request, within a minute: ours, the bare server's, ours at half of its most."""
 
-    name: str
+    kind: str
     ours: Figures
     bare: Figures
     steady: Figures
+    machine_load: float
 
     @property
     def ratio(self) -> float:
@@ -67,15 +71,16 @@ class Comparison:
         return self.ours.answered_200_per_second / self.bare.answered_200_per_second
 
     @property
-    def is_kept(self) -> bool:
-        """The promise: half of the bare server's, and p99 below 50 ms at half load."""
-        return self.ratio >= 0.5 and self.steady.p99 < 50
+    def cpu_ratio(self) -> float:
+        """The same by the processor time of an answer, which other work disturbs less."""
+        return self.bare.ingress_cpu_microseconds / self.ours.ingress_cpu_microseconds
 
 
 def main() -> int:
-    """Run it; 1 if a promise is not kept."""
+    """Run it; 1 if a promise is not kept: half of the bare server's, p99 below 50 ms at half."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--data", type=Path)
@@ -84,55 +89,66 @@ def main() -> int:
     found = measure(arguments)
     if arguments.json:
         print(json.dumps([asdict(one) for one in found], indent=2))  # noqa: T201  # its output
-    for one in found:
-        print(  # noqa: T201  # its output
-            f"{one.name:6} ours {one.ours.answered_200_per_second:7.0f}/s   bare "
-            f"{one.bare.answered_200_per_second:7.0f}/s   ratio {one.ratio:.2f}   at "
-            f"{one.steady.asked_per_second:.0f}/s p50 {one.steady.p50:.1f} p99 "
-            f"{one.steady.p99:.1f} ms   {one.ours.answers}"
-        )
-    return 0 if all(one.is_kept for one in found) else 1
+    is_kept = True
+    for kind in _KINDS:
+        rounds = [one for one in found if one.kind == kind]
+        ratio = Spread([one.ratio for one in rounds])
+        p99 = Spread([one.steady.p99 for one in rounds])
+        is_kept = is_kept and ratio.median >= 0.5 and p99.median < 50
+        for name, spread in {
+            "ours, answers a second": Spread([one.ours.answered_200_per_second for one in rounds]),
+            "bare, answers a second": Spread([one.bare.answered_200_per_second for one in rounds]),
+            "ratio": ratio,
+            "ratio of processor time": Spread([one.cpu_ratio for one in rounds]),
+            "p50 at half load, ms": Spread([one.steady.p50 for one in rounds]),
+            "p99 at half load, ms": p99,
+            "load of the machine": Spread([one.machine_load for one in rounds]),
+        }.items():
+            print(f"{kind:6} {name:24} {spread}")  # noqa: T201  # its output
+    return 0 if is_kept else 1
 
 
-def measure(arguments: argparse.Namespace) -> list[Comparison]:
-    """The figures of both kinds of request."""
+def measure(arguments: argparse.Namespace) -> list[Round]:
+    """The figures of all rounds: both servers live, and one at a time has the load."""
     vegeta = find_vegeta()
     cores = sorted(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory() as name, on_core(cores[-1]):
-        folder = Path(name)
-        with postgresql(arguments.data) as server:
-            url = server.new_database("bench")
-            fill(url, arguments.rows)
-            targets = {
-                "ours": write_targets(folder, "ours", free_port(), arguments.rows),
-                "bare": write_targets(folder, "bare", free_port(), arguments.rows),
-            }
-            most: dict[tuple[str, str], Figures] = {}
-            steady: dict[str, Figures] = {}
-            for who, start in (("ours", our_api), ("bare", bare_api)):
-                port, files = targets[who]
-                with on_core(cores[0]):
-                    running = start(url, port, folder)
-                    pid = running.__enter__()
-                try:
-                    for kind, file in files.items():
-                        attack = Attack(vegeta, file, pid)
-                        attack.run("warming up", 3, workers=arguments.connections)
-                        figures = attack.run(
-                            f"{kind}, {who}", arguments.seconds, workers=arguments.connections
-                        )
-                        most[kind, who] = figures
-                        if who == "ours":
-                            rate = max(1, int(figures.answered_200_per_second / 2))
-                            steady[kind] = attack.run(
-                                f"{kind}, half", arguments.seconds, rate=rate, workers=200
-                            )
-                finally:
-                    running.__exit__(None, None, None)
-    return [
-        Comparison(kind, most[kind, "ours"], most[kind, "bare"], steady[kind])
-        for kind in ("Get", "Query")
-    ]
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stack.enter_context(on_core(cores[-1]))
+        url = stack.enter_context(postgresql(arguments.data)).new_database("bench")
+        fill(url, arguments.rows)
+        attacks: dict[tuple[str, str], Attack] = {}
+        for who, start in (("ours", our_api), ("bare", bare_api)):
+            port, files = write_targets(folder, who, free_port(), arguments.rows)
+            with on_core(cores[0]):
+                pid = stack.enter_context(start(url, port, folder))
+            for kind, file in files.items():
+                attacks[kind, who] = Attack(vegeta, file, pid)
+                attacks[kind, who].run("warming up", 3, workers=arguments.connections)
+        return [
+            one_round(kind, attacks[kind, "ours"], attacks[kind, "bare"], arguments)
+            for _ in range(arguments.rounds)
+            for kind in _KINDS
+        ]
+
+
+def one_round(kind: str, ours: Attack, bare: Attack, arguments: argparse.Namespace) -> Round:
+    """As many as 16 connections get answered of each, then half of ours."""
+    seconds, workers = arguments.seconds, arguments.connections
+    most = ours.run(f"{kind}, ours", seconds, workers=workers)
+    least = bare.run(f"{kind}, bare", seconds, workers=workers)
+    rate = max(1, int(most.answered_200_per_second / 2))
+    steady = ours.run(f"{kind}, half", seconds, rate=rate, workers=200)
+    found = Round(kind, most, least, steady, os.getloadavg()[0])
+    print(  # noqa: T201  # its output
+        f"{kind:6} ours {most.answered_200_per_second:7.0f}/s   bare "
+        f"{least.answered_200_per_second:7.0f}/s   ratio {found.ratio:.2f}   "
+        f"processor {most.ingress_cpu_microseconds:.0f} and {least.ingress_cpu_microseconds:.0f} "
+        f"µs   at {rate}/s p50 {steady.p50:.1f} p99 {steady.p99:.1f} ms   "
+        f"load {found.machine_load:.1f}   {most.answers}",
+        flush=True,
+    )
+    return found
 
 
 def fill(url: str, rows: int) -> None:
@@ -205,7 +221,7 @@ def write_targets(folder: Path, who: str, port: int, rows: int) -> tuple[int, di
     rng = random.Random(1)
     base = f"http://127.0.0.1:{port}{_PATH}"
     header = {"Authorization": [_TOKEN], "Content-Type": ["application/json"]}
-    files = {kind: folder / f"{who}-{kind}" for kind in ("Get", "Query")}
+    files = {kind: folder / f"{who}-{kind}" for kind in _KINDS}
     with files["Get"].open("w") as lines:
         for _ in range(_TARGETS):
             digest = hashlib.md5(str(rng.randrange(rows)).encode(), usedforsecurity=False)

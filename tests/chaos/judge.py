@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams.adapters import topics
 from streams.adapters.kafka import client_config
 from streams.adapters.reading import read_to_end
 from streams.adapters.state import decode_checkout
+from streams.demo.audit.counting import read_fact
 from streams.demo.audit.evidence import Evidence, Unreadable, read_evidence
 from streams.demo.audit.judge import audit
 from streams.demo.audit.log import lag, read_logs
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from tests.chaos.installation import Installation
 
 CATCH_UP_SECONDS: Final = 60.0
+_REQUEST_SECONDS: Final = 30
 _QUIET_SECONDS: Final = 3.0
 _QUIET_LIMIT_SECONDS: Final = 60.0
 _MOST: Final = 1_000_000
@@ -117,7 +119,7 @@ def judge(
     _judge_checkouts(logs.source, tables, verdict)
     if not is_stock:
         _judge_restore(settings, tables, verdict)
-    behind = _behind(settings, is_stock=is_stock)
+    behind = _uncommitted(settings, [*logs.source, *([] if is_stock else logs.facts)])
     if behind and not verdict.hung:
         verdict.differ(f"{behind} records are not committed")
     verdict.exits = installation.exits()
@@ -133,6 +135,24 @@ def _behind(settings: Settings, *, is_stock: bool) -> int | None:
         return lag(direct(settings), topics.GROUP, sources)
     except KafkaException:
         return None
+
+
+def _uncommitted(settings: Settings, records: Sequence[LogRecord]) -> int:
+    """Those that the group has not committed past: not ticks, nor what a transaction leaves.
+
+    A tick may come while the workers end, and so may the mark of a transaction that the broker
+    aborts at its timeout, of a killed worker without a slot.
+    """
+    asker = Consumer({**direct(settings), "group.id": topics.GROUP, "enable.auto.commit": False})
+    wanted = {(record.topic, record.partition) for record in records}
+    found = asker.committed([TopicPartition(*at) for at in sorted(wanted)], _REQUEST_SECONDS)
+    asker.close()
+    committed = {(at.topic, at.partition): at.offset for at in found}
+    return sum(
+        record.offset >= committed[record.topic, record.partition]
+        for record in records
+        if record.topic != topics.FACTS or read_fact(record).fact is not None
+    )
 
 
 def _published(settings: Settings) -> int:

@@ -74,7 +74,7 @@ class Outcome:
 
 
 def run(options: Options, tell: Callable[[str], None], *, keep: Path | None = None) -> Outcome:
-    """Do it. ``keep`` is where the logs of a run that failed are copied."""
+    """Do it. ``keep`` is where logs and data of a run that failed are copied."""
     started = time.monotonic()
     steps = plan(options.seed, seconds=60 * options.minutes, brokers=options.brokers)
     if options.only:
@@ -108,6 +108,7 @@ def run(options: Options, tell: Callable[[str], None], *, keep: Path | None = No
             keep.mkdir(parents=True, exist_ok=True)
             for log in installation.directory.glob("*.log"):
                 (keep / log.name).write_bytes(log.read_bytes())
+            installation.cluster.keep(keep)
     outcome.seconds = time.monotonic() - started
     return outcome
 

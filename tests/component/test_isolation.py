@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
 
 from streams.adapters.database.engines import writing_engine
 from streams.adapters.database.schema import migrate
@@ -44,6 +45,21 @@ class World:
         model.apply(records)
         engine.dispose()
         self.asked = Asked(url, listed(TOKEN, sites=(site,)), api_requests_per_minute=100_000)
+        self._statements: list[str] = []
+        event.listen(self.asked.engine.sync_engine, "connect", self._watch)
+
+    def _watch(self, connection: Any, _record: object) -> None:
+        connection.run_async(lambda driver: driver.set_trace_callback(self._statements.append))
+
+    def statements(self, method: str, path: str, body: Any = None, **headers: str) -> list[str]:
+        """What SQLite is asked for an answer; how far the model is, is asked by the clock.
+
+        Nor do the marks of transactions count: that question has its own.
+        """
+        self._statements.clear()
+        self.answer(method, path, body, **headers)
+        marks = {"BEGIN", "ROLLBACK"}
+        return [one for one in self._statements if "FROM positions" not in one and one not in marks]
 
     def answer(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
         content = b"" if body is None else json.dumps(body).encode()
@@ -90,6 +106,8 @@ class Worlds:
         one = self.whole.answer(method, path, body, **headers)
         other = self.alone.answer(method, path, body, **headers)
         assert one.status == other.status, path
+        if one.headers.get("content-type", "").startswith("text/event-stream"):
+            return one  # it begins with how new the model is, which is of all sites
         assert without_cursors(one.body) == without_cursors(other.body), path
         kept = {name: value for name, value in one.headers.items() if name not in CHANGING}
         assert kept.keys() == other.headers.keys() - CHANGING
@@ -202,6 +220,46 @@ def test_no_id_of_another_site_is_known_by_any_address(worlds: Worlds) -> None:
     assert worlds.both("GET", f"{BASE}/{worlds.own_ids[0]}").status == 200
 
 
+def test_for_what_is_anothers_and_for_what_is_nowhere_the_database_is_asked_the_same(
+    worlds: Worlds,
+) -> None:
+    unknown = "ffffffff-0000-4000-8000-000000000000"
+    other = worlds.sites[1]
+    for method, path, body, headers, foreign in (
+        ("GET", f"{BASE}/%s", None, {}, worlds.foreign_ids[0]),
+        ("GET", f"{BASE}/%s?%%78", None, {}, worlds.foreign_ids[0]),
+        ("GET", "/v1/checkouts/%s/timeline", None, {}, worlds.foreign_ids[0]),
+        ("DELETE", f"{BASE}/%s", None, {}, worlds.foreign_ids[0]),
+        ("POST", f"{BASE}/query", {"query": {"filter": {"id": "%s"}}}, {}, worlds.foreign_ids[0]),
+        (
+            "POST",
+            "/ecom/v1/bulk/abandoned-checkout/delete",
+            {"abandonedCheckoutIds": ["%s"]},
+            {},
+            worlds.foreign_ids[0],
+        ),
+        ("GET", "/v1/sites/%s/conversion", None, {}, other),
+        ("GET", "/v1/sites/%s/conversion", None, {}, worlds.wix_sites[other]),
+        ("GET", "/v1/sites/%s/conversion/history", None, {}, other),
+        ("GET", f"{BASE}/{worlds.own_ids[0]}", None, {"wix_site_id": "%s"}, other),
+        ("POST", f"{BASE}/query", {}, {"wix_site_id": "%s"}, worlds.wix_sites[other]),
+    ):
+        asked = [
+            [
+                one.replace(name, "it")
+                for one in worlds.whole.statements(
+                    method,
+                    path % name if "%s" in path else path,
+                    json.loads(json.dumps(body).replace("%s", name)),
+                    **{header: value % name for header, value in headers.items()},
+                )
+            ]
+            for name in (foreign, unknown)
+        ]
+        assert asked[0] == asked[1]
+        assert any("'it'" in one for one in asked[0]), (path, asked[0])
+
+
 def test_no_other_site_is_known_by_any_of_its_names(worlds: Worlds) -> None:
     others = [*worlds.sites[1:], *(worlds.wix_sites[site] for site in worlds.sites[1:])]
     for name in (*others, "00000000-0000-4000-8000-00000000dead"):
@@ -238,6 +296,39 @@ def test_rates_searches_and_figures_are_of_the_own_site_only(worlds: Worlds) -> 
     )
 
 
+@pytest.mark.parametrize("window", ["1h", "24h", "7d", "30d"])
+def test_the_page_is_of_the_own_site_only(worlds: Worlds, window: str) -> None:
+    own = worlds.both("GET", f"/v1/sites/{worlds.own}/conversion").json
+    overview = worlds.both("GET", "/v1/overview").json
+    assert overview["sites"] == 1
+    for mine, published in zip(overview["windows"], own["windows"], strict=True):
+        assert {**mine, "time_to_recovery": None} == {**published, "time_to_recovery": None}
+    for name in (worlds.own, worlds.wix_sites[worlds.own]):
+        assert worlds.both("GET", f"/v1/overview?site={name}").json["windows"] == own["windows"]
+    for path in ("series", "recovery-times"):
+        worlds.both("GET", f"/v1/overview/{path}?window={window}")
+        worlds.both("GET", f"/v1/overview/{path}?window={window}&site={worlds.own}")
+    recent = worlds.both("GET", "/v1/overview/recent?limit=100").json["recoveries"]
+    assert recent
+    assert {one["instance_id"] for one in recent} == {worlds.own}
+
+
+def test_the_page_knows_no_other_site_by_any_of_its_names(worlds: Worlds) -> None:
+    unknown = "00000000-0000-4000-8000-00000000dead"
+    others = [*worlds.sites[1:], *(worlds.wix_sites[site] for site in worlds.sites[1:])]
+    for name in (*others, unknown):
+        for path in ("", "/series", "/recovery-times", "/recent"):
+            assert worlds.both("GET", f"/v1/overview{path}?site={name}").status == 404
+        assert worlds.both("GET", f"/v1/live?site={name}").status == 404
+        for length in (1, 2, 8, 36):
+            found = worlds.both("GET", f"/v1/overview/sites?search={name[:length]}").json["sites"]
+            assert {one["instance_id"] for one in found} <= {worlds.own}
+    found = worlds.both("GET", f"/v1/overview/sites?search={worlds.own[:8].upper()}").json["sites"]
+    assert [one["instance_id"] for one in found] == [worlds.own]
+    assert worlds.both("GET", "/v1/operations").status == 403
+    assert worlds.both("GET", "/v1/live").status == 200  # what it tells: see test_live
+
+
 def test_a_cursor_of_another_caller_is_of_no_use(worlds: Worlds) -> None:
     asked = {"query": {"cursorPaging": {"limit": 1}}}
     everything = worlds.whole.asked.ask("POST", f"{BASE}/query", json.dumps(asked).encode())
@@ -257,6 +348,13 @@ def test_every_address_of_the_api_was_tried(worlds: Worlds) -> None:
         "/v1/conversion",
         "/v1/sites/{site}/conversion",
         "/v1/sites/{site}/conversion/history",
+        "/v1/overview",
+        "/v1/overview/series",
+        "/v1/overview/recovery-times",
+        "/v1/overview/recent",
+        "/v1/overview/sites",
+        "/v1/operations",
+        "/v1/live",
     }
     without_sites = {"/oauth2/token", f"{BASE}/{{abandoned_checkout_id}}/redirect-to-checkout"}
     found = {path.replace("{checkout_id}", "{abandoned_checkout_id}") for path in document["paths"]}

@@ -55,7 +55,8 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaseSchema]:
 
 def test_answers_stay_within_the_document(document: BaseSchema) -> None:
     tried = 0
-    for found in document.get_all_operations():
+    # a stream does not end: see test_live
+    for found in document.exclude(path="/v1/live").get_all_operations():
         operation = found.ok()  # type: ignore[union-attr]  # an error of the document is one here
         tried += 1
 

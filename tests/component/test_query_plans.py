@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Connection, Select, and_, insert, text
 
-from streams.adapters.database.columns import amount_key, instant_key, text_key
+from streams.adapters.database.columns import NO_INSTANT, amount_key, instant_key, text_key
 from streams.adapters.database.engines import writing_engine
 from streams.adapters.database.schema import migrate
 from streams.adapters.database.tables import CHECKOUTS
 from streams.api.callers import Caller, Scope
 from streams.api.lookup import names_in_use, page_query, visible_by
+from streams.api.overview.history import recent_query
 from streams.api.query.paging import Position
 from streams.api.query.questions import read_query
 from streams.api.selection import matching
@@ -54,7 +55,8 @@ def many() -> Iterator[list[dict[str, Any]]]:
                 "email": who,
                 "first_name": name,
                 "last_name": name,
-                **dict.fromkeys(("contact_id", "visitor_id", "member_id", "user_id"), member),
+                **dict.fromkeys(("contact_id", "visitor_id", "member_id"), member),
+                "user_id": None if rng.randrange(10) else member,
             }
             chunk.append(
                 {
@@ -63,6 +65,9 @@ def many() -> Iterator[list[dict[str, Any]]]:
                     "instance_id": rng.choice(SITES),
                     "created_at": instant_key(at(number)),
                     "updated_at": instant_key(at(number + rng.randrange(1_000))),
+                    "recovered_at": NO_INSTANT
+                    if status == "ABANDONED"
+                    else instant_key(at(number + rng.randrange(1_000))),
                     "total_amount": amount_key(Decimal(rng.randrange(100_000)) / 100),
                     "total_converted_amount": amount_key(Decimal(rng.randrange(100_000)) / 100),
                     **texts,
@@ -137,6 +142,14 @@ def test_no_documented_question_reads_the_whole_table(
         if rows:
             onwards = Position(tuple(rows[-1][1:]))
             assert_uses_indexes(connection, page_query(question, condition, onwards).limit(51))
+
+
+@pytest.mark.parametrize("site", [None, SITES[5]], ids=["every site", "one site"])
+def test_the_latest_recoveries_are_read_off_an_index(engine: Engine, site: str | None) -> None:
+    query = recent_query(EVERY_SITE, site, 20, now=at(days=365))
+    with engine.connect() as connection:
+        assert len(connection.execute(query).all()) == 20
+        assert_uses_indexes(connection, query)
 
 
 def assert_uses_indexes(connection: Connection, query: Select[Any]) -> None:

@@ -8,7 +8,6 @@ import io
 import json
 import time
 from datetime import UTC, datetime, timedelta
-from random import Random
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -16,63 +15,34 @@ import pytest
 from sqlalchemy import select
 
 from streams.adapters.database.columns import instant_of
-from streams.adapters.database.engines import writing_engine
-from streams.adapters.database.schema import migrate
-from streams.adapters.database.tables import RATES_HISTORY, SITES
+from streams.adapters.database.tables import RATES_HISTORY
 from streams.adapters.instants import format_instant, read_instant
 from streams.adapters.topics import SOURCE
-from streams.api.metrics import ApiMetrics
-from streams.api.model import Complete, Model, Place
+from streams.api.model import Complete
 from streams.api.periods import Granularity, beginning
-from streams.demo.simulator.platform import Options, Platform, past
-from tests.support.api import EVERYTHING, Api, running_api, token_of, tokens
+from tests.support.api import Api, running_api, token_of
 from tests.support.builders import CHECKOUT, SITE, T0, at
-from tests.support.databases import sqlite_database
-from tests.support.records import of_whole, story
-from tests.support.whole import Whole
+from tests.support.databases import PostgreSQL, sqlite_database
+from tests.support.records import story
+from tests.support.world import PLACES, World
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-PLACES = [Place(SOURCE, partition) for partition in range(4)]
 AUTHORIZED = {"authorization": token_of("all")}
 AS_OF = "x-checkout-recovery-as-of"
 
 
-class World:
-    """Three simulated sites in a database, and the API on it."""
-
-    def __init__(self, url: str) -> None:
-        self.engine = writing_engine(url)
-        migrate(self.engine)
-        random = Random(5)
-        whole = Whole(random)
-        platform = Platform(Options(seed=5, sites=3), T0)
-        for sending in platform.sendings(past(random, T0, days=9, count=120)):
-            whole.post(sending, received_at=sending.at)
-        whole.finish(T0 + timedelta(hours=1))
-        self.records = of_whole(whole)
-        self.model = Model(self.engine, ApiMetrics())
-        self.model.begin([*PLACES, *{record.place for record in self.records}])
-        self.model.apply(self.records)
-        with self.engine.connect() as connection:
-            found = connection.execute(select(SITES.c.instance_id).order_by(SITES.c.instance_id))
-            self.sites: list[str] = list(found.scalars())
-        self.url = url
-        self.tokens = tokens(("all", ["*"], EVERYTHING), ("one", [self.sites[0]], ["read"]))
-
-    def newest(self, site: str) -> dict[str, Any]:
-        """The last record of a site, as published."""
-        found = {}
-        for record in self.records:
-            if "conversion.v1" in record.place.topic and record.key == site.encode():
-                found = json.loads(record.value or b"")
-        return found
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(sqlite_database(tmp_path_factory.mktemp("world")))
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    if request.param == "sqlite":
+        url = sqlite_database(tmp_path_factory.mktemp("world"))
+    else:
+        server: PostgreSQL = request.getfixturevalue("postgres")
+        url = server.new_database()
+    world = World(url)
     yield world
     world.engine.dispose()
 

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 
 from streams.adapters.database.columns import instant_of
 from streams.adapters.database.engines import writing_engine
-from streams.adapters.database.schema import migrate, require_tables
+from streams.adapters.database.schema import HEAD, migrate, require_tables
 from streams.adapters.database.tables import (
     ANNOUNCEMENTS,
     CHECKOUTS,
@@ -369,7 +369,9 @@ def test_the_migrated_tables_are_those_that_the_code_knows(engine: Engine) -> No
 
     assert migrate(engine) == []
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, METADATA) == []
+        assert context.get_current_revision() == HEAD
 
 
 def test_a_database_of_another_release_is_refused_with_what_to_do(engine: Engine) -> None:
@@ -381,7 +383,7 @@ def test_a_database_of_another_release_is_refused_with_what_to_do(engine: Engine
         with pytest.raises(DatabaseError, match="a newer release made"):
             step(engine)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": HEAD})
 
 
 def test_a_database_without_tables_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
+import urllib.request
 import uuid
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 from sqlalchemy import func, select
@@ -23,6 +25,8 @@ from streams.adapters.instants import read_instant
 from streams.adapters.topics import SOURCE, apply_topics
 from streams.demo.kafka.broker import free_port
 from tests.support.api_process import (
+    TOKEN,
+    Producing,
     api,
     api_environment,
     contents,
@@ -32,7 +36,7 @@ from tests.support.api_process import (
 )
 from tests.support.databases import PostgreSQL, sqlite_database
 from tests.support.records import story
-from tests.support.services import Process, read_all, wait_until
+from tests.support.services import Process, read_all, status, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,11 +46,12 @@ if TYPE_CHECKING:
 
     from streams.api.model import Record
     from streams.config import Settings
+    from tests.support.api_process import Reply
 
 pytestmark = pytest.mark.kafka
 
-#: 20 on each database were watched; one keeps it true.
-KILLS = int(os.environ.get("CHECKOUT_RECOVERY_TEST_KILLS", "1"))
+#: 20 on each database were watched; two keep it true.
+KILLS = int(os.environ.get("CHECKOUT_RECOVERY_TEST_KILLS", "2"))
 GET = "/ecom/v1/abandoned-checkout/"
 
 
@@ -75,27 +80,41 @@ def checkouts(count: int, *, seed: int = 0) -> Iterator[Record]:
         yield random.choice(waiting).pop(0)
 
 
-def test_killed_again_and_again_the_tables_end_as_a_recomputation(
+def endless(*, seed: int = 0) -> Iterator[Record]:
+    """Stories without end, fifty at a time mixed; some records nobody can read."""
+    random = Random(seed)
+    stories: list[list[Record]] = []
+    while True:
+        while len(stories) < 50:
+            stories.append(story(str(uuid.UUID(int=random.getrandbits(128), version=4))))
+        one = random.choice(stories)
+        record = one.pop(0)
+        yield record if random.random() > 0.02 else record._replace(value=b"{")
+        if not one:
+            stories.remove(one)
+
+
+def test_killed_again_and_again_while_records_come_the_tables_end_as_a_recomputation(
     settings: Settings, database: str, tmp_path: Path
 ) -> None:
     engine = writing_engine(database)
     migrate(engine)
     port, log = free_port(), tmp_path / "api.log"
+    url, environment = f"http://127.0.0.1:{port}", api_environment(settings, database, port)
     random = Random(1)
-    last: dict[str, str] = {}
-    process = Process(["api"], api_environment(settings, database, port), log)
+    process = Process(["api"], environment, log)
     try:
-        for number in range(KILLS):
-            last.update(produce(settings, checkouts(400, seed=number)))
-            # not before it is at work again, and then in the middle of it
-            wait_until(partial(has_more_than, rows_of(engine), engine), 40, process.text)
-            time.sleep(random.uniform(0, 0.3))
-            process.popen.kill()
-            process.popen.wait()
-            process = Process(["api"], api_environment(settings, database, port), log)
-        last.update(produce(settings, checkouts(20, seed=KILLS)))
-        url = f"http://127.0.0.1:{port}"
-        wait_for(url, last, process)
+        with Producing(settings, endless(), per_second=200) as producing:
+            for _ in range(KILLS):
+                # not before it is at work again, and then in the middle of it
+                known = rows_of(engine)
+                wait_until(partial(has_more_than, known, engine), 120, process.text)
+                producing.wait_for_more()
+                time.sleep(random.uniform(0, 0.5))
+                process.popen.kill()
+                process.popen.wait()
+                process = Process(["api"], environment, log)
+        wait_for(url, producing.last, process)
         assert process.stop() == 0
     finally:
         if process.popen.poll() is None:
@@ -103,10 +122,66 @@ def test_killed_again_and_again_the_tables_end_as_a_recomputation(
             process.popen.wait()
     found = contents(engine)
     engine.dispose()
-    assert len(found["checkouts"]) == 400 * KILLS + 20
-    expected = recomputed(settings, sqlite_database(tmp_path))
-    for table, rows in expected.items():
-        assert found[table] == rows, table
+    assert len(found["received_events"]) > 0.9 * producing.count
+    assert_recomputed(found, settings, tmp_path)
+
+
+class Asking:
+    """Gets and queries one after the other, in a thread, until the body is left."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.replies: list[Reply] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.01):
+            self.replies.append(fetch(self._url + GET + str(uuid.uuid4())))
+            query = b'{"query": {"cursorPaging": {"limit": 5}}}'
+            self.replies.append(fetch(f"{self._url}{GET}query", method="POST", body=query))
+
+    def next_are(self, *statuses: int) -> bool:
+        """Whether those that are answered from now on are of these, both kinds."""
+        begin = len(self.replies)
+        wait_until(lambda: len(self.replies) > begin + 6, 60)
+        return {reply.status for reply in self.replies[begin + 2 : begin + 6]} == set(statuses)
+
+
+def test_while_postgresql_restarts_answers_are_503_and_afterwards_nothing_is_missing(
+    settings: Settings, postgres: PostgreSQL, tmp_path: Path
+) -> None:
+    database = postgres.new_database()
+    with api(settings, database, tmp_path / "api.log") as (url, process):
+        with Producing(settings, endless(), per_second=200) as producing, Asking(url) as asking:
+            for mode in ("fast", "immediate"):
+                wait_until(lambda: asking.next_are(200, 404), 60, process.text)
+                with postgres.stopped(mode=mode):
+                    wait_until(lambda: asking.next_are(503), 60, process.text)
+                    wait_until(lambda: status(f"{url}/readyz") == 503, 60, process.text)
+                    assert status(f"{url}/healthz") == 200
+                    producing.wait_for_more()
+                wait_until(lambda: asking.next_are(200, 404), 60, process.text)
+            wait_until(lambda: status(f"{url}/readyz") == 200, 60, process.text)
+        assert {reply.status for reply in asking.replies} == {200, 404, 503}
+        for reply in asking.replies:
+            if reply.status == 503:
+                assert reply.json["details"]["applicationError"]["code"] == "UNAVAILABLE"
+                assert reply.headers["retry-after"] == "1"
+        wait_for(url, producing.last, process)
+        assert process.stop() == 0
+    engine = writing_engine(database)
+    found = contents(engine)
+    engine.dispose()
+    assert_recomputed(found, settings, tmp_path)
 
 
 def test_processes_that_share_a_database_share_the_partitions_and_take_over_from_each_other(
@@ -182,7 +257,11 @@ def test_a_rebuild_reads_everything_again_tells_how_far_and_changes_no_byte(
     log = tmp_path / "api.log"
     with api(settings, database, log) as (url, process):
         wait_for(url, last, process)
-        assert process.stop() == 0
+        asked = urllib.request.Request(f"{url}/v1/live", headers={"authorization": TOKEN})
+        with urllib.request.urlopen(asked, timeout=20) as page:
+            assert page.readline() == b"retry: 2000\n"
+            assert process.stop() == 0  # whoever looks is let go
+            assert b"hello" in page.read()
     engine = writing_engine(database)
     before = contents(engine)
     environment = api_environment(settings, database, free_port())
@@ -200,6 +279,13 @@ def test_a_database_that_was_not_migrated_is_refused_with_the_command(
     process = Process(["api"], environment, tmp_path / "api.log")
     assert process.popen.wait(30) == 2
     assert "checkout-recovery api --migrate" in process.text()
+
+
+def assert_recomputed(
+    found: dict[str, list[dict[str, Any]]], settings: Settings, folder: Path
+) -> None:
+    for table, rows in recomputed(settings, sqlite_database(folder)).items():
+        assert found[table] == rows, table
 
 
 def rows_of(engine: Engine) -> int:

@@ -59,6 +59,8 @@ def test_the_demo_ends_equal_although_each_worker_is_killed_three_times(tmp_path
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     result = lines[-1]
     assert len(killed) == 6
+    told = [line["event"] for line in lines if "event" in line]
+    assert any(re.match(r"look: +http://127\.0\.0\.1:\d+/#token=crt_\S+$", text) for text in told)
     assert result["audit"] == "equal", result["differences"]
     assert code == 0
     assert result["counts"]["webhooks answered 200"] > 1000

@@ -258,6 +258,7 @@ def test_the_api_migrates_becomes_ready_is_healthy_and_stops(
         wait_until(lambda: status(f"{url}/readyz") == 200, 60, lambda: log.read_text("utf-8"))
         port = env[f"{PREFIX}API_PORT"]
         assert status(f"http://127.0.0.1:{port}/v1/conversion") == 401
+        assert status(f"http://127.0.0.1:{port}/") == 200  # the page comes with the wheel
         assert is_healthy(env)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0, log.read_text("utf-8")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
     AclOperation,
@@ -17,17 +17,22 @@ from confluent_kafka.admin import (
     ResourcePatternType,
     ResourceType,
 )
+from pydantic import SecretStr
 
 from streams.adapters import topics
 from streams.adapters.cluster import Cluster
+from streams.adapters.database.engines import writing_engine
+from streams.adapters.database.schema import migrate, require_tables
 from streams.adapters.doctor import Finding, State, diagnose
-from streams.adapters.kafka import producer_config
+from streams.adapters.kafka import client_config, producer_config
 from streams.adapters.topics import apply_topics
 from streams.config import Settings, load_settings
 from streams.demo.kafka.broker import Broker, Jvm, Node, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.support.databases import PostgreSQL
 
 pytestmark = pytest.mark.kafka
 
@@ -121,12 +126,26 @@ def allow(
 
 
 def test_everything_that_kafka_denies_is_told_at_once_with_what_to_grant(
-    guarded_settings: Settings,
+    guarded_settings: Settings, postgres: PostgreSQL
 ) -> None:
-    settings = guarded_settings
+    url = postgres.new_database()
+    engine = writing_engine(url)
+    migrate(engine)
+    api_group = topics.API_GROUP + require_tables(engine)
+    engine.dispose()
+    settings = guarded_settings.model_copy(update={"database_url": SecretStr(url)})
     apply_topics(settings, is_development=True)
+    join_once(settings, api_group)
     assert problems(diagnose(settings)) == []
     rules = [
+        *allow(
+            settings,
+            ResourceType.TOPIC,
+            topics.CONVERSION,
+            AclOperation.WRITE,
+            AclOperation.DESCRIBE,
+        ),
+        *allow(settings, ResourceType.GROUP, api_group, AclOperation.DESCRIBE),
         *allow(settings, ResourceType.TOPIC, topics.SOURCE, AclOperation.READ),
         *allow(
             settings, ResourceType.TOPIC, topics.EVENTS, AclOperation.READ, AclOperation.DESCRIBE
@@ -146,6 +165,16 @@ def test_everything_that_kafka_denies_is_told_at_once_with_what_to_grant(
     said = "\n".join(f"{finding.what} → {finding.mend}" for finding in found)
     assert f"{settings.topic(topics.SOURCE)}: our user may not WRITE" in said
     assert f"{settings.topic(topics.EVENTS)}: our user may not WRITE" in said
+    assert f"{settings.topic(topics.CONVERSION)}: our user may not READ" in said
+    assert f"group {settings.topic(api_group)}: our user may not READ" in said
     assert "transactions: not allowed to use transactions" in said
     assert f"grant WRITE on {settings.topic(topics.GROUP)}-doctor" in said
     assert settings.topic(topics.FACTS) not in said
+
+
+def join_once(settings: Settings, group: str) -> None:
+    """Kafka says nothing of what may be done with a group that nobody has ever joined."""
+    consumer = Consumer({**client_config(settings), "group.id": settings.topic(group)})
+    place = TopicPartition(settings.topic(topics.SOURCE), 0, 0)
+    consumer.commit(offsets=[place], asynchronous=False)
+    consumer.close()

@@ -8,11 +8,12 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from schemas.conversion import ConversionV1
 from schemas.lifecycle import LIFECYCLE
-from streams.adapters.topics import CONVERSION, DEAD_LETTERS, EVENTS
+from streams.adapters.topics import CONVERSION, DEAD_LETTERS, EVENTS, FACTS, SOURCE
 from streams.demo.stack import Stack, StackOptions
 from tests.support.builders import text, wix_event
 from tests.support.posting import post
@@ -21,7 +22,7 @@ from tests.support.signing import envelope, public_pem
 from tests.unit.test_lifecycle import COMMON, MAXIMAL, impersonal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.kafka
 
@@ -191,6 +192,82 @@ def test_the_newest_rates_of_the_site_count_what_was_posted(whole: Whole) -> Non
         20,
         lambda: json.dumps(newest()["windows"][1]["flow"]),
     )
+
+
+def test_an_open_page_is_told_of_a_webhook_and_of_the_numbers_that_it_changed(
+    whole: Whole,
+) -> None:
+    checkout = str(uuid.uuid4())
+    address = f"{whole.stack.api_url}/v1/live"
+    headers = {"Authorization": whole.stack.api_token}
+    with httpx.stream("GET", address, headers=headers, timeout=30) as stream:
+        lines = stream.iter_lines()
+        until(lines, "hello", lambda _: True)
+        time.sleep(1)  # the page looks at what comes after it has begun
+        whole.post(checkout, "created", dated(MAXIMAL, NOW, NOW))
+        told = until(lines, "abandonment", lambda data: data["abandoned_checkout_id"] == checkout)
+        assert (told["at"], told["instance_id"]) == (milliseconds(NOW), whole.site)
+        until(lines, "overview", lambda _: True)
+    (site,) = whole.stack.ask_api(f"/v1/overview/sites?search={whole.site}")["sites"]
+    overview = whole.stack.ask_api(f"/v1/overview?site={whole.site}")
+    assert site["abandoned"] == overview["windows"][-1]["cohort"]["abandoned"]
+    (told_of, *_) = [
+        one
+        for one in whole.stack.ask_api("/v1/overview/series?window=24h")["points"]
+        if one["abandoned"]
+    ]
+    assert told_of["rate"] is not None
+
+
+def test_operators_see_workers_throughput_delay_lag_and_dead_letters(whole: Whole) -> None:
+    whole.post(str(uuid.uuid4()), "created", {"createdDate": "the day before yesterday"})
+    whole.post(str(uuid.uuid4()), "created", dated(MAXIMAL, NOW, NOW))
+    seen: dict[str, Any] = {}
+
+    def is_seen() -> bool:
+        seen.clear()
+        seen.update(whole.stack.ask_api("/v1/operations") or {})
+        return bool(
+            seen.get("delay", {}).get("count")
+            and seen["dead_letters"]["is_complete"]
+            and seen["dead_letters"]["by_reason"]
+            and not any(one["lag"] > 100 for one in seen["lag"])
+        )
+
+    wait_until(is_seen, 60, lambda: json.dumps(seen))
+    assert seen["problem"] is None
+    assert seen["group_state"] == "stable"
+    assert [worker["name"] for worker in seen["workers"]] == ["slot 0", "slot 1"]
+    places = sorted((one["topic"], one["partition"]) for one in seen["lag"])
+    assert places == sorted((topic, number) for topic in (SOURCE, FACTS) for number in range(8))
+    assert {one["owner"] for one in seen["lag"]} == {"slot 0", "slot 1"}
+    owned = {
+        (one["topic"], one["partition"])
+        for worker in seen["workers"]
+        for one in worker["partitions"]
+    }
+    assert owned == set(places)
+    assert seen["events_in_per_second"] > 0
+    assert seen["events_out_per_second"] > 0
+    assert 0 <= seen["delay"]["p50_ms"] <= seen["delay"]["p99_ms"] < 60_000
+    (reason,) = seen["dead_letters"]["by_reason"]
+    assert (reason["reason"], reason["stage"]) == ("entity_unreadable", "track-checkouts")
+    assert reason["count"] == seen["dead_letters"]["total_24h"] >= 1
+    assert seen["model_age_seconds"] < 60
+
+
+def until(lines: Iterator[str], name: str, is_it: Callable[[Any], bool]) -> Any:
+    """The data of the next event of that name that is the one; a beat comes every ten seconds."""
+    deadline, event = time.monotonic() + 60, ""
+    for line in lines:
+        assert time.monotonic() < deadline, name
+        if line.startswith("event: "):
+            event = line.removeprefix("event: ")
+        elif line.startswith("data: ") and event == name:
+            data = json.loads(line.removeprefix("data: "))
+            if is_it(data):
+                return data
+    raise AssertionError("the stream has ended")
 
 
 def milliseconds(instant: datetime) -> str:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import NewTopic
 
 from schemas.consumer import EVENTS
 from schemas.scenarios import DELAY, scenarios
+from streams.adapters.cluster import Cluster
+from streams.config import load_settings
 from tests.integration.test_demo import COMMAND
 from tests.support.consumers_page import Newcomer, without_maven
 from tests.support.consumers_page import commands as commands_of_the_page
@@ -98,8 +100,9 @@ def test_each_does_in_every_story_what_the_story_asks_and_all_do_the_same(
     up: dict[str, Any], commands: dict[str, list[str]], tmp_path: Path
 ) -> None:
     topic = f"stories-{uuid.uuid4().hex[:8]}"
-    admin = AdminClient({"bootstrap.servers": up["bootstrap_servers"]})
-    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
+    Cluster(load_settings(bootstrap_servers=up["bootstrap_servers"])).create(
+        [NewTopic(topic, 1, 1)]
+    )
     teams = subscribers(commands, up, tmp_path, topic)
     producer = Producer({"bootstrap.servers": up["bootstrap_servers"], "enable.idempotence": True})
     stories = list(scenarios().values())

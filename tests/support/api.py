@@ -25,6 +25,7 @@ from tests.support.builders import SITE, T0, entity, event
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from streams.api.services import Services
     from streams.domain.knowledge import Knowledge
 
 CHECKOUTS_URL = "/ecom/v1/abandoned-checkout"
@@ -91,6 +92,11 @@ class Api:
 
     client: httpx.AsyncClient
     url: str
+    services: Services
+
+    @property
+    def metrics(self) -> ApiMetrics:
+        return self.services.metrics
 
     def store(self, *rows: dict[str, Any]) -> None:
         """Let the model have these checkouts too."""
@@ -133,11 +139,14 @@ async def running_api(
         }
     )
     reading = reading_engine(url)
-    services = make_services(given, reading, ApiMetrics())
+    metrics = ApiMetrics()
+    services = make_services(given, reading, metrics)
     app = create_app(services, lambda: "")
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://api.example") as client:
-        yield Api(client, url)
+        yield Api(client, url, services)
+    await services.hub.stop()
+    services.desk.close()
     await reading.dispose()
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Self
 
 from confluent_kafka import KafkaError, Message, Producer
 from sqlalchemy import select
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from streams.api.model import Record
     from streams.config import Settings
 
+_AT_ONCE = 50
 #: Of every scope and site.
 TOKEN = "crt_test-everything"  # noqa: S105  # of tests only
 SCOPES = ("read", "read:personal", "delete")
@@ -80,7 +83,7 @@ class Asked:
 
     def __init__(self, url: str, *tokens: Any, **settings: Any) -> None:
         self._loop = asyncio.new_event_loop()
-        self._engine = reading_engine(url)
+        self.engine = reading_engine(url)
         tokens_list = json.dumps({"tokens": [listed(TOKEN), *tokens]})
         self.settings = load_settings(
             database_url=url, api_tokens=tokens_list, api_secret="0" * 32, **settings
@@ -88,11 +91,13 @@ class Asked:
         self.app: ASGIApp = self._loop.run_until_complete(self._create())
 
     async def _create(self) -> ASGIApp:
-        services = make_services(self.settings, self._engine, ApiMetrics())
-        return create_app(services, lambda: "")
+        self._services = make_services(self.settings, self.engine, ApiMetrics())
+        return create_app(self._services, lambda: "")
 
     def close(self) -> None:
-        self._loop.run_until_complete(self._engine.dispose())
+        self._loop.run_until_complete(self._services.hub.stop())
+        self._services.desk.close()
+        self._loop.run_until_complete(self.engine.dispose())
         self._loop.close()
 
     def get(self, path: str, *, token: str | None = TOKEN, **headers: str) -> Reply:
@@ -190,13 +195,15 @@ def _lower(headers: Any) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-def produce(settings: Settings, records: Iterable[Record]) -> dict[str, str]:
+def produce(
+    settings: Settings, records: Iterable[Record], *, by: Producer | None = None
+) -> dict[str, str]:
     """Put records onto the source topic as the ingress does; the last position of each key.
 
     Their time is now: Kafka drops what is older than the topic keeps.
     """
     now = int(datetime.now(UTC).timestamp() * 1000)
-    producer = Producer(producer_config(settings))
+    producer = by or Producer(producer_config(settings))
     last: dict[str, str] = {}
 
     def delivered(error: KafkaError | None, message: Message) -> None:
@@ -217,6 +224,47 @@ def produce(settings: Settings, records: Iterable[Record]) -> dict[str, str]:
         producer.poll(0)
     assert producer.flush(30) == 0
     return last
+
+
+class Producing:
+    """Puts records onto the source topic, so many a second, in a thread, until the body is left."""
+
+    def __init__(self, settings: Settings, records: Iterator[Record], *, per_second: int) -> None:
+        self._settings = settings
+        self._records = records
+        self._pause = _AT_ONCE / per_second
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        #: How many have been acknowledged, and the newest position of each partition.
+        self.count = 0
+        self.last: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def wait_for_more(self) -> None:
+        """Until another record is acknowledged."""
+        known = self.count
+        wait_until(lambda: self.count > known, 120)
+
+    def _run(self) -> None:
+        producer = Producer(producer_config(self._settings))
+        while not self._stop.wait(self._pause):
+            known = produce(self._settings, islice(self._records, _AT_ONCE), by=producer)
+            self.last.update(
+                {position.rpartition("-")[0]: position for position in in_order(known.values())}
+            )
+            self.count += _AT_ONCE
+
+
+def in_order(positions: Iterable[str]) -> list[str]:
+    """Positions by their offset."""
+    return sorted(positions, key=lambda position: int(position.rpartition("-")[2]))
 
 
 def recomputed(settings: Settings, url: str) -> dict[str, list[dict[str, Any]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from datetime import timedelta
+from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,11 @@ def answers(logs: Logs) -> dict[str, Any]:
         )
         position = f"{record.topic}-{record.partition}-{record.offset}"
         timeline["entries"].append({"what": "received", "position": position})
+    records = [answer for path, answer in right.items() if path.endswith("/conversion")]
+    right["/v1/overview"] = {
+        "sites": len(records),
+        "windows": [summed([record["windows"][n] for record in records]) for n in range(4)],
+    }
     for record in logs.events:
         event = json.loads(record.value)
         timeline = right[f"/v1/checkouts/{record.key}/timeline"]
@@ -61,10 +67,31 @@ def answers(logs: Logs) -> dict[str, Any]:
     return right
 
 
+def summed(windows: list[Any]) -> dict[str, Any]:
+    """A window of the overview, as far as it is judged."""
+    money: dict[str, Any] = {}
+    for value in (value for window in windows for value in window["money"]):
+        known = money.setdefault(value["currency"], {"currency": value["currency"]})
+        for name in ("abandoned", "recovered", "open"):
+            known[name] = str(Decimal(known.get(name, "0")) + Decimal(value[name]))
+    return {
+        "window": windows[0]["window"],
+        **{
+            kind: {
+                name: sum(window[kind][name] for window in windows)
+                for name in ("abandoned", "recovered")
+            }
+            for kind in ("flow", "cohort", "matured")
+        },
+        "money": list(money.values()),
+    }
+
+
 def test_what_is_right_is_equal_and_counted(logs: Logs) -> None:
     report = judge_answers(answers(logs).get, logs, Random(1))
     assert report.differences == []
     assert report.counts["sites asked of the API"] == 2
+    assert report.counts["sites summed by the API"] == 2
     assert report.counts["timelines asked of the API"] > 15
 
 
@@ -81,6 +108,13 @@ def recovered(given: dict[str, Any]) -> str:
     [
         (lambda given: given.pop(next(iter(given))), "no rates of the site"),
         (lambda given: next(iter(given.values()))["windows"].pop(), "not those of the topic"),
+        (lambda given: given.pop("/v1/overview"), "no overview"),
+        (lambda given: given["/v1/overview"].update(sites=3), "not the sum"),
+        (lambda given: given["/v1/overview"]["windows"][3]["money"].pop(), "not the sum"),
+        (
+            lambda given: given["/v1/overview"]["windows"][3]["cohort"].update(recovered=0),
+            "not the sum",
+        ),
         (lambda given: given.pop(recovered(given)), "does not know the checkout"),
         (lambda given: given[recovered(given)]["entries"].pop(0), "other events"),
         (lambda given: given[recovered(given)]["entries"].pop(), "other announcements"),

@@ -177,7 +177,7 @@ def test_no_finding_holds_a_password() -> None:
 
 def test_a_database_that_is_not_there_yet_is_a_warning_and_is_not_made(tmp_path: Path) -> None:
     file = tmp_path / "model.db"
-    finding = only(check_database(load_settings(database_url=f"sqlite:///{file}")))
+    finding = only(check_database(load_settings(database_url=f"sqlite:///{file}")).findings)
     assert finding.state is State.WARNING
     assert "api --migrate" in finding.mend
     assert not file.exists()
@@ -187,21 +187,21 @@ def test_a_database_without_tables_is_a_problem_and_with_them_it_is_ok(tmp_path:
     url = f"sqlite:///{tmp_path}/model.db"
     engine = writing_engine(url)
     engine.connect().close()
-    finding = only(check_database(load_settings(database_url=url)))
+    finding = only(check_database(load_settings(database_url=url)).findings)
     assert finding.state is State.PROBLEM
     assert "api --migrate" in finding.what
     migrate(engine)
     engine.dispose()
-    assert only(check_database(load_settings(database_url=url))).state is State.OK
+    assert only(check_database(load_settings(database_url=url)).findings).state is State.OK
 
 
 @pytest.mark.parametrize("url", ["nonsense", "mysql://host/db", "sqlite://", "sqlite:///:memory:"])
 def test_a_url_of_no_database_that_we_can_use_is_a_problem(url: str) -> None:
-    assert only(check_database(load_settings(database_url=url))).state is State.PROBLEM
+    assert only(check_database(load_settings(database_url=url)).findings).state is State.PROBLEM
 
 
 def test_a_postgresql_that_does_not_answer_is_a_problem_without_its_password() -> None:
     url = "postgresql://someone:hunter2@127.0.0.1:1/db?connect_timeout=2"
-    finding = only(check_database(load_settings(database_url=url)))
+    finding = only(check_database(load_settings(database_url=url)).findings)
     assert finding.state is State.PROBLEM
     assert "hunter2" not in finding.what + finding.mend

@@ -21,6 +21,14 @@ _POOL_WAIT_SECONDS: Final = 5.0
 _STATEMENT_MS: Final = 5_000
 _IDLE_MS: Final = 5_000
 _LOCK_MS: Final = 15_000
+#: libpq's, unless the URL has its own: when the machine of a server is gone, nothing says so.
+_PATIENCE: Final = {
+    "connect_timeout": "5",
+    "tcp_user_timeout": "10000",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+}
 
 
 def database_url(text: str) -> URL:
@@ -45,7 +53,8 @@ def database_url(text: str) -> URL:
             )
         return url.set(drivername="sqlite")
     if backend in {"postgresql", "postgres"}:
-        return url.set(drivername="postgresql+psycopg")
+        patient = {name: value for name, value in _PATIENCE.items() if name not in url.query}
+        return url.set(drivername="postgresql+psycopg").update_query_dict(patient)
     raise ConfigurationError(
         f"CHECKOUT_RECOVERY_DATABASE_URL: {backend} is not supported; use SQLite or PostgreSQL"
     )
@@ -80,6 +89,7 @@ def reading_engine(text: str) -> AsyncEngine:
         ConfigurationError: the URL can't be used, or the folder of the file can't be made.
     """
     url = database_url(text)
+    # What the engine reads ends its transaction itself; of single reads there is none to end.
     if url.get_backend_name() == "sqlite":
         _make_folder(url)
         engine = create_async_engine(
@@ -88,6 +98,7 @@ def reading_engine(text: str) -> AsyncEngine:
             pool_size=4,
             max_overflow=4,
             pool_timeout=_POOL_WAIT_SECONDS,
+            pool_reset_on_return=None,
         )
         _prepare_sqlite(engine.sync_engine, "BEGIN", "PRAGMA query_only=ON")
         return engine

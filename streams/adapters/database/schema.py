@@ -1,6 +1,7 @@
 """Brings a database to this release's tables, and says whether it is there.
 
 Invariant: only ``migrate`` changes tables, and it does all of it or nothing.
+Alembic is loaded by what needs it: a process that finds its tables as they should be does not.
 """
 
 from __future__ import annotations
@@ -9,19 +10,20 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import func, insert, select
+from sqlalchemy import column, func, insert, inspect, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from streams.adapters.database.tables import MODEL
 from streams.adapters.errors import DatabaseError
 
 if TYPE_CHECKING:
+    from alembic.config import Config
     from sqlalchemy import Connection, Engine
 
+#: The newest of migrations/versions.
+HEAD: Final = "0002"
+#: Alembic's own.
+_STEP: Final = table("alembic_version", column("version_num"))
 #: Several processes may migrate at once; any number that is ours.
 _LOCK: Final = 0x43_4B_52_43
 _MIGRATE: Final = "run `checkout-recovery api --migrate`"
@@ -35,6 +37,9 @@ def migrate(engine: Engine) -> list[str]:
     Raises:
         DatabaseError: it can't be reached or refuses, or was made by a newer release.
     """
+    from alembic import command  # noqa: PLC0415  # see above
+    from alembic.script import ScriptDirectory  # noqa: PLC0415  # see above
+
     config = _config()
     try:
         with engine.begin() as connection:
@@ -61,8 +66,7 @@ def require_tables(engine: Engine) -> str:
     try:
         with engine.connect() as connection:
             known = _known(connection)
-            head = ScriptDirectory.from_config(_config()).get_current_head()
-            if known == head:
+            if known == HEAD:
                 return str(connection.scalars(select(MODEL.c.id)).one())
     except SQLAlchemyError as error:
         raise DatabaseError(
@@ -72,7 +76,7 @@ def require_tables(engine: Engine) -> str:
     if known is None:
         raise DatabaseError(f"the database has none of our tables: {_MIGRATE}")
     raise DatabaseError(
-        f"the tables are those of step {known}, this release needs {head}: {_MIGRATE}"
+        f"the tables are those of step {known}, this release needs {HEAD}: {_MIGRATE}"
     )
 
 
@@ -88,16 +92,26 @@ def _known(connection: Connection) -> str | None:
     Raises:
         DatabaseError: this release does not know it.
     """
-    known = MigrationContext.configure(connection).get_current_revision()
-    script = ScriptDirectory.from_config(_config())
-    if known is not None and known not in {step.revision for step in script.walk_revisions()}:
+    if not inspect(connection).has_table(_STEP.name):
+        return None
+    known: str | None = connection.scalar(select(_STEP))
+    if known not in {None, HEAD} and known not in _steps():
         raise DatabaseError(
             f"the tables are those of step {known}, which a newer release made: run that release"
         )
     return known
 
 
+def _steps() -> set[str]:
+    """All steps that this release knows."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415  # see above
+
+    return {step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
 def _config() -> Config:
+    from alembic.config import Config  # noqa: PLC0415  # see above
+
     config = Config()
     folder = Path(__file__).with_name("migrations")
     config.set_main_option("script_location", str(folder).replace("%", "%%"))

@@ -110,6 +110,8 @@ for _column in (
 Index(None, CHECKOUTS.c.status_key, CHECKOUTS.c.created_at, _ID)
 Index(None, CHECKOUTS.c.instance_id, CHECKOUTS.c.created_at, _ID)
 Index(None, CHECKOUTS.c.site_id, CHECKOUTS.c.created_at, _ID)
+Index(None, CHECKOUTS.c.recovered_at)
+Index(None, CHECKOUTS.c.instance_id, CHECKOUTS.c.recovered_at)
 
 RECEIVED_EVENTS: Final = Table(
     "received_events",
@@ -145,6 +147,49 @@ ANNOUNCEMENTS: Final = Table(
     comment="Each record of the lifecycle events; no personal data.",
 )
 Index(None, ANNOUNCEMENTS.c.abandoned_checkout_id, ANNOUNCEMENTS.c.revision)
+Index(None, ANNOUNCEMENTS.c.partition, ANNOUNCEMENTS.c.offset)
+
+
+def _cell() -> list[Column[Any]]:
+    """Where something is counted."""
+    return [
+        Column("instance_id", _text(), primary_key=True, comment="empty: all sites together"),
+        Column("hour", Integer, primary_key=True, autoincrement=False, comment="since 1970"),
+        Column("partition", Integer, primary_key=True, autoincrement=False),
+    ]
+
+
+ACTIVITY: Final = Table(
+    "activity",
+    METADATA,
+    *_cell(),
+    Column("abandoned", Integer, nullable=False, comment="dated in the hour"),
+    Column("recovered", Integer, nullable=False, comment="of these, so far"),
+    Column("recoveries", Integer, nullable=False, comment="dated in the hour"),
+    comment="Checkouts by the hour, without staff's. Follows from the table checkouts.",
+)
+Index(None, ACTIVITY.c.hour)
+
+RECOVERY_TIMES: Final = Table(
+    "recovery_times",
+    METADATA,
+    *_cell(),
+    Column("bin", Integer, primary_key=True, autoincrement=False, comment="see domain.histogram"),
+    Column("count", Integer, nullable=False),
+    comment="Time to recovery of the hour's recoveries. Follows from the table checkouts.",
+)
+Index(None, RECOVERY_TIMES.c.hour)
+
+TRAFFIC: Final = Table(
+    "traffic",
+    METADATA,
+    Column("process", String(36), primary_key=True),
+    Column("slot", Integer, primary_key=True, autoincrement=False, comment="5 seconds, since 1970"),
+    Column("received", Integer, nullable=False),
+    Column("announced", Integer, nullable=False),
+    Column("delays", Text, nullable=False, comment="JSON: bin of milliseconds, count"),
+    comment="What each process has taken in of late. Follows from nothing else.",
+)
 
 
 def _rates() -> list[Column[Any]]:
@@ -188,6 +233,7 @@ SITES: Final = Table(
     Column("record", Text, nullable=False, comment="the newest record of the rates, as published"),
 )
 Index(None, SITES.c.site_id)
+Index(None, SITES.c.partition, SITES.c.offset)
 
 RATES: Final = Table(
     "rates",

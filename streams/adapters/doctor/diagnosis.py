@@ -31,10 +31,11 @@ def diagnose(settings: Settings, *, timeout_seconds: float = 15.0) -> list[Findi
     """
     from streams.adapters.doctor.database import check_database  # noqa: PLC0415  # a worker's start needs none
 
+    database = check_database(settings)
     findings = [
         *check_settings(settings),
         *check_keys(settings),
-        *check_database(settings),
+        *database.findings,
         *check_libraries(),
     ]
     try:
@@ -53,7 +54,10 @@ def diagnose(settings: Settings, *, timeout_seconds: float = 15.0) -> list[Findi
         [
             ("broker", lambda: check_brokers(settings, cluster, metadata)),
             ("topics", lambda: _check_topics(settings, metadata)),
-            ("permissions", lambda: check_permissions(settings, cluster, metadata)),
+            (
+                "permissions",
+                lambda: check_permissions(settings, cluster, metadata, api_groups=database.groups),
+            ),
             ("clock", lambda: check_clock(settings, cluster, metadata)),
         ],
         otherwise=lambda name, error: problem(name, str(error), "see the message"),

@@ -14,6 +14,8 @@ from streams.adapters.kafka import producer_config
 from streams.adapters.topics import load_topics
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from confluent_kafka.admin import ClusterMetadata
 
     from streams.config import Settings
@@ -28,25 +30,33 @@ _REQUEST_SECONDS: Final = 15
 
 
 def check_permissions(
-    settings: Settings, cluster: Cluster, metadata: ClusterMetadata
+    settings: Settings,
+    cluster: Cluster,
+    metadata: ClusterMetadata,
+    *,
+    api_groups: Sequence[str] | None,
 ) -> list[Finding]:
-    """What our user may not do: with topics, with the consumer group, with transactions.
+    """What our user may not do: with topics, with consumer groups, with transactions.
 
-    The transactional id of the attempt is the doctor's own, so no worker is fenced.
+    ``api_groups``: also what an API needs that joins these; None: there is none. The transactional
+    id of the attempt is the doctor's own, so no worker is fenced.
     """
+    groups = [settings.topic(topics.GROUP), *(api_groups or ())]
     findings = [
-        *_topic_findings(settings, cluster, metadata),
-        *_group_findings(settings, cluster),
+        *_topic_findings(settings, cluster, metadata, has_api=api_groups is not None),
+        *(finding for group in groups for finding in _group_findings(group, cluster)),
         *_transaction_findings(settings),
     ]
-    return findings or [ok("permissions", "topics, consumer group and transactions are allowed")]
+    return findings or [ok("permissions", "topics, consumer groups and transactions are allowed")]
 
 
 def _topic_findings(
-    settings: Settings, cluster: Cluster, metadata: ClusterMetadata
+    settings: Settings, cluster: Cluster, metadata: ClusterMetadata, *, has_api: bool
 ) -> list[Finding]:
+    # an API reads what the workers write
+    operations = {} if has_api else _OPERATIONS
     needed = {
-        settings.topic(topic.name): _OPERATIONS.get(topic.name, _READ_AND_WRITE)
+        settings.topic(topic.name): operations.get(topic.name, _READ_AND_WRITE)
         for topic in load_topics(settings.topics_file).topics
         if settings.topic(topic.name) in metadata.topics
     }
@@ -79,8 +89,7 @@ def _topic_findings(
     return findings
 
 
-def _group_findings(settings: Settings, cluster: Cluster) -> list[Finding]:
-    group = settings.topic(topics.GROUP)
+def _group_findings(group: str, cluster: Cluster) -> list[Finding]:
     answer = cluster.admin.describe_consumer_groups(
         [group], include_authorized_operations=True, request_timeout=_REQUEST_SECONDS
     )[group]
@@ -88,7 +97,7 @@ def _group_findings(settings: Settings, cluster: Cluster) -> list[Finding]:
         allowed = answer.result().authorized_operations
     except KafkaException as error:
         code = error.args[0].code()
-        if code == KafkaError.GROUP_ID_NOT_FOUND:  # no worker has run yet
+        if code == KafkaError.GROUP_ID_NOT_FOUND:  # nobody has joined it yet
             return []
         if code != KafkaError.GROUP_AUTHORIZATION_FAILED:  # its coordinator is starting, say
             return [

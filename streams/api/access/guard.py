@@ -13,7 +13,13 @@ from sqlalchemy import or_, select
 
 from streams.adapters.database.tables import SITES
 from streams.api.access.limits import Limits
-from streams.api.access.short_lived import PREFIX, Grant, ShortLived
+from streams.api.access.origin import is_of_our_page
+from streams.api.access.short_lived import (
+    PREFIX,
+    SESSION_SECONDS,
+    Grant,
+    ShortLived,
+)
 from streams.api.access.tokens import Tokens
 from streams.api.callers import Caller, Scope
 from streams.api.errors import ApiError
@@ -25,7 +31,11 @@ if TYPE_CHECKING:
     from streams.config import Settings
 
 SITE_HEADER: Final = "wix-site-id"
+#: Scripts can't read it, other sites' pages can't send it, and it opens reads only.
+SESSION_COOKIE: Final = "checkout_recovery_session"
 _LONGEST_SITE: Final = 64
+#: Of an address; a token has 256 random bits, so this bounds our work and not a guesser's luck.
+_SIGN_INS_PER_MINUTE: Final = 120
 
 
 class Guard:
@@ -39,17 +49,27 @@ class Guard:
         """
         self._tokens = Tokens(settings)
         self._short_lived = ShortLived(secret, self._tokens)
+        self._sessions = ShortLived(
+            secret, self._tokens, purpose="session", lifetime_seconds=SESSION_SECONDS
+        )
         self._limits = Limits()
         self._per_minute = settings.api_requests_per_minute
         self._engine = engine
 
-    async def admit(self, request: Request) -> Caller:
-        """The caller of a request.
+    async def admit(self, request: Request, *, takes_sessions: bool = False) -> Caller:
+        """The caller of a request. ``takes_sessions``: it reads only, so a cookie will do.
 
         Raises:
             ApiError: 401 without a valid token, 403 where it does not reach, 429 over its limit.
         """
-        grant = self._grant(request.headers.get("authorization", ""))
+        return await self.caller_of(request, self.grant_of(request, takes_sessions=takes_sessions))
+
+    async def caller_of(self, request: Request, grant: Grant) -> Caller:
+        """The caller that a grant makes of a request; counts the request.
+
+        Raises:
+            ApiError: 403 where the grant does not reach, 429 over its limit.
+        """
         token = grant.token
         self._limit(f"token {token.name}", token.requests_per_minute or self._per_minute)
         caller = Caller(token.name, token.visible_sites, token.granted)
@@ -66,8 +86,7 @@ class Guard:
         Raises:
             ApiError: 429, its address has asked too often.
         """
-        address = "unknown" if request.client is None else request.client.host
-        self._limit(f"address {address}", self._per_minute)
+        self._limit(f"address {_address(request)}", self._per_minute)
 
     async def access_token(self, secret: str, instance_id: str | None) -> str:
         """A short-lived token for a lasting one, for one site if it is named.
@@ -83,11 +102,38 @@ class Guard:
             await self._narrowed(Caller(token.name, token.visible_sites, token.granted), site)
         return self._short_lived.make(token, site=site, now=datetime.now(UTC))
 
-    def _grant(self, header: str) -> Grant:
+    def sign_in(self, request: Request, presented: str) -> str:
+        """A session for who has a token; what the cookie holds.
+
+        Raises:
+            ApiError: 401, there is no such token; 429, its address has tried too often.
+        """
+        self._limit(f"sign-in {_address(request)}", _SIGN_INS_PER_MINUTE)
+        token = self._tokens.find(presented)
+        if token is None:
+            raise ApiError(401, "UNAUTHENTICATED", "this is no valid token")
+        return self._sessions.make(token, site=None, now=datetime.now(UTC))
+
+    def is_valid(self, grant: Grant) -> bool:
+        """Whether a grant still holds: its time is not over, and its token is in the list."""
+        token = self._tokens.named(grant.token.name)
+        is_over = grant.ends_at is not None and datetime.now(UTC).timestamp() >= grant.ends_at
+        return token == grant.token and not is_over
+
+    def grant_of(self, request: Request, *, takes_sessions: bool) -> Grant:
+        """What a request may do: by its token, or by the cookie if that will do.
+
+        Raises:
+            ApiError: 401, it has neither.
+        """
+        header = request.headers.get("authorization", "")
         kind, _, rest = header.partition(" ")
         presented = (rest if kind.lower() == "bearer" else header).strip()
         found: Grant | None = None
-        if presented.startswith(PREFIX):
+        if not presented and takes_sessions and is_of_our_page(request):
+            cookie = request.cookies.get(SESSION_COOKIE, "")
+            found = self._sessions.read(cookie, now=datetime.now(UTC))
+        elif presented.startswith(PREFIX):
             found = self._short_lived.read(presented, now=datetime.now(UTC))
         elif presented:
             token = self._tokens.find(presented)
@@ -136,6 +182,10 @@ class Guard:
             for instance_id, site_id in rows
             if instance_id in allowed or site_id in allowed
         )
+
+
+def _address(request: Request) -> str:
+    return "unknown" if request.client is None else request.client.host
 
 
 def require(caller: Caller, scope: Scope) -> None:

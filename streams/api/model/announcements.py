@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 import orjson
@@ -12,6 +12,7 @@ from streams.adapters.database.columns import instant_key, storable
 from streams.adapters.database.tables import ANNOUNCEMENTS
 from streams.api.model.records import UnreadableRecordError
 from streams.api.model.upserts import upsert
+from streams.domain.events import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,14 +31,27 @@ class _Announcement(msgspec.Struct, gc=False):
     source_event_id: str
     abandoned_checkout_id: str
     occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    recorded_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    origin: str = ""
     changed_fields: list[str] = []
 
 
 _read: Final = msgspec.json.Decoder(_Announcement).decode
 
 
-def announcement_row(record: Record) -> dict[str, Any]:
-    """The row of one lifecycle event.
+class Announced(NamedTuple):
+    """A lifecycle event as a row, and how long it took.
+
+    ``delay_ms``: from the receipt of a webhook until Kafka had what it led to; None: of no webhook.
+    """
+
+    row: dict[str, Any]
+    at_ms: int
+    delay_ms: int | None
+
+
+def read_announcement(record: Record) -> Announced:
+    """One lifecycle event.
 
     Raises:
         UnreadableRecordError: it is none.
@@ -46,7 +60,7 @@ def announcement_row(record: Record) -> dict[str, Any]:
         event = _read(record.value or b"")
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise UnreadableRecordError from None
-    return {
+    row = {
         "event_id": storable(event.event_id),
         "abandoned_checkout_id": storable(event.abandoned_checkout_id),
         "type": storable(event.type)[:32],
@@ -58,6 +72,10 @@ def announcement_row(record: Record) -> dict[str, Any]:
         "offset": record.offset,
         "changed": orjson.dumps(event.changed_fields).decode(),
     }
+    delay_ms = None
+    if event.recorded_at is not None and event.origin == Origin.WEBHOOK.value:
+        delay_ms = record.timestamp_ms - int(event.recorded_at.timestamp() * 1000)
+    return Announced(row, record.timestamp_ms, delay_ms)
 
 
 def apply_announcements(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

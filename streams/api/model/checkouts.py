@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 from sqlalchemy import select
 
+from streams.adapters.database.activity import Activity
 from streams.adapters.database.columns import instant_key, storable
 from streams.adapters.database.tables import CHECKOUTS, RECEIVED_EVENTS
+from streams.api.model.activity import apply_activity
 from streams.api.model.changes import changed_names
 from streams.api.model.upserts import insert_new, upsert
 from streams.api.rows import knowledge_of_row, row_of, served_entity
+from streams.domain.contributions import contribution_of
 from streams.domain.knowledge import advance
 
 if TYPE_CHECKING:
@@ -46,7 +49,8 @@ def apply_events(
     """Take events in, in the order of their records; how many checkouts, how many were written."""
     ids = {event.checkout_id for _, event in events}
     known = _load(connection, ids)
-    changed: set[str] = set()
+    loaded = dict(known)
+    changed: dict[str, int] = {}
     received = []
     for record, event in events:
         before = known.get(event.checkout_id)
@@ -58,7 +62,7 @@ def apply_events(
             names = [] if before is None else _changes(before, after)
             effect = "first" if before is None else "changed" if names else "known"
             known[event.checkout_id] = after
-            changed.add(event.checkout_id)
+            changed[event.checkout_id] = record.place.partition
         received.append(_received(record, event, effect, names))
     upsert(
         connection,
@@ -66,6 +70,13 @@ def apply_events(
         [_row(checkout_id, known[checkout_id]) for checkout_id in sorted(changed)],
     )
     insert_new(connection, RECEIVED_EVENTS, received)
+    activity = Activity()
+    for checkout_id, partition in changed.items():
+        before, after = loaded.get(checkout_id), known[checkout_id]
+        if before is not None:
+            activity.count(contribution_of(before.knowledge), partition=partition, by=-1)
+        activity.count(contribution_of(after.knowledge), partition=partition)
+    apply_activity(connection, activity)
     return len(ids), len(changed)
 
 

@@ -18,11 +18,13 @@ from streams.adapters.database.failures import is_about_values
 from streams.adapters.errors import InvalidMessage
 from streams.adapters.source import read_source_event
 from streams.adapters.topics import CONVERSION, EVENTS, SOURCE
-from streams.api.model.announcements import announcement_row, apply_announcements
+from streams.api.model.activity import forget_activity
+from streams.api.model.announcements import Announced, apply_announcements, read_announcement
 from streams.api.model.checkouts import apply_events
 from streams.api.model.positions import begin_positions, move_position, read_positions
 from streams.api.model.rates import apply_rates, forget_rates, read_rates
 from streams.api.model.records import UnreadableRecordError
+from streams.api.model.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -52,6 +54,7 @@ class Model:
         self._engine = engine
         self._metrics = metrics
         self._positions: dict[Place, int] = {}
+        self._traffic = Traffic()
 
     @property
     def is_shared(self) -> bool:
@@ -91,9 +94,10 @@ class Model:
                 self.apply([record])
 
     def forget_rates(self, *, before: datetime) -> None:
-        """Drop the rates' history of hours before an instant."""
+        """Drop the history of hours before an instant."""
         with self._engine.begin() as connection:
             forget_rates(connection, before=before)
+            forget_activity(connection, before=before)
 
     def _apply(self, records: Sequence[Record], complete: Mapping[Place, Complete]) -> None:
         moves = {
@@ -111,6 +115,9 @@ class Model:
                     as_of=instant_key(as_of),
                 )
             parsed.write(connection)
+            self._traffic.write(connection)
+        self._traffic.written()
+        parsed.count(self._traffic)
         self._positions.update({place: move.next_offset for place, move in moves.items()})
         for topic, count in Counter(record.place.topic for record in records).items():
             self._metrics.records.labels(topic).inc(count)
@@ -153,7 +160,7 @@ class _Parsed:
         self, records: Sequence[Record], on_unreadable: Callable[[Record, str], None]
     ) -> None:
         self._events: list[tuple[Record, SourceEvent]] = []
-        self._announcements: list[dict[str, Any]] = []
+        self._announced: list[Announced] = []
         self._rates: list[Any] = []
         for record in records:
             try:
@@ -173,17 +180,22 @@ class _Parsed:
             )
             self._events.append((record, event))
         elif record.place.topic == EVENTS:
-            self._announcements.append(announcement_row(record))
+            self._announced.append(read_announcement(record))
         elif record.value is not None:  # None: a tombstone, the site is gone from the topic
             self._rates.append(read_rates(record))
 
     def write(self, connection: Connection) -> None:
         if self._events:
             apply_events(connection, self._events)
-        if self._announcements:
-            apply_announcements(connection, self._announcements)
+        if self._announced:
+            apply_announcements(connection, [one.row for one in self._announced])
         if self._rates:
             apply_rates(connection, self._rates)
+
+    def count(self, traffic: Traffic) -> None:
+        """Count the batch once it is written."""
+        traffic.received(record.timestamp_ms for record, _ in self._events)
+        traffic.announced((one.at_ms, one.delay_ms) for one in self._announced)
 
 
 def _instant(record: Record) -> datetime:

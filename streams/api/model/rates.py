@@ -5,12 +5,13 @@ Invariant: a site's records are in one partition, and the later one is the newer
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete
 
 from schemas.conversion import ConversionV1, read_conversion
+from streams.adapters.database.activity import hour_of
 from streams.adapters.database.columns import NO_TEXT, instant_key, storable
 from streams.adapters.database.tables import RATES, RATES_HISTORY, SITES
 from streams.adapters.instants import read_instant
@@ -26,15 +27,9 @@ if TYPE_CHECKING:
     from streams.api.model.records import Record
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_HOUR: Final = timedelta(hours=1)
 #: Flow ratios may exceed 1; with so many digits before the point, text compares as numbers do.
 _WHOLE_DIGITS: Final = 9
 _PLACES: Final = 6
-
-
-def hour_of(instant: datetime) -> int:
-    """Whole hours since 1970."""
-    return (instant - _EPOCH) // _HOUR
 
 
 def rate_key(rate: str | None) -> str:

@@ -43,6 +43,28 @@ def upsert(connection: Connection, table: Table, rows: Rows) -> None:
     )
 
 
+def upsert_adding(connection: Connection, table: Table, rows: Rows) -> None:
+    """Insert rows, of each primary key one; those that are there get the new values added."""
+    if not rows:
+        return
+    added = [column.name for column in table.columns if not column.primary_key]
+    if connection.dialect.name == "postgresql":
+        values = ", ".join(
+            f'"{name}" = "{table.name}"."{name}" + excluded."{name}"' for name in added
+        )
+        keys = ", ".join(f'"{column.name}"' for column in table.primary_key.columns)
+        _insert_unnested(connection, table, rows, f"({keys}) DO UPDATE SET {values}")
+        return
+    insert = sqlite.insert(table)
+    connection.execute(
+        insert.on_conflict_do_update(
+            index_elements=table.primary_key.columns,
+            set_={name: table.c[name] + insert.excluded[name] for name in added},
+        ),
+        list(rows),
+    )
+
+
 def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
     """Insert rows; those whose primary key is there are left as they are."""
     if not rows:

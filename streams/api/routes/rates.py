@@ -10,22 +10,21 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import orjson
 from fastapi import APIRouter, Header, Path, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from starlette.responses import Response
 
 from schemas.conversion import ConversionV1
 from streams.adapters.conversion import format_duration
-from streams.adapters.database.tables import RATES, RATES_HISTORY, SITES
+from streams.adapters.database.activity import hour_of
+from streams.adapters.database.tables import RATES, RATES_HISTORY
 from streams.adapters.instants import read_instant
 from streams.api import wire
-from streams.api.callers import Caller
 from streams.api.dependencies import Parts, Reader
-from streams.api.errors import ApiError
-from streams.api.model.rates import hour_of
 from streams.api.numbers import Numbers, as_csv, numbers_of
 from streams.api.periods import Granularity, last_of_each
 from streams.api.query.violations import refuse
 from streams.api.services import Services
+from streams.api.sites import find_site
 
 router: Final = APIRouter(tags=["Rates"])
 
@@ -138,7 +137,7 @@ async def newest_rates(
     accept: Accept = "",
 ) -> Response:
     """A site's newest rates over all windows, as they were published."""
-    found = await _find_site(services, caller, site)
+    found = await find_site(services.engine, caller, site)
     record = orjson.loads(found["record"])
     if window is not None:
         record["windows"] = [item for item in record["windows"] if item["window"] == window]
@@ -183,7 +182,7 @@ async def rates_over_time(
     start = _instant("from", since) or stop - _DEFAULT_SPAN[granularity]
     if not timedelta(0) < stop - start <= _LONGEST_SPAN:
         raise refuse("from", "must be before 'to', by ten years at most")
-    found = await _find_site(services, caller, site)
+    found = await find_site(services.engine, caller, site)
     columns = RATES_HISTORY.c
     query = (
         select(RATES_HISTORY)
@@ -248,25 +247,6 @@ async def all_sites(
     paging = {"limit": limit, "offset": offset, "count": len(sites), "total": total}
     answer = {"window": window, "sites": sites, "paging": paging}
     return Response(orjson.dumps(answer), media_type="application/json")
-
-
-async def _find_site(services: Services, caller: Caller, site: str) -> dict[str, Any]:
-    """The newest record of a site; the same answer for one unknown and one not the caller's."""
-    name = site.lower()
-    query = (
-        select(SITES)
-        .where(
-            or_(SITES.c.instance_id == name, SITES.c.site_id == name),
-            caller.condition(SITES),
-        )
-        .order_by(SITES.c.as_of.desc(), SITES.c.instance_id)
-        .limit(1)
-    )
-    async with services.engine.connect() as connection:
-        found = (await connection.execute(query)).mappings().first()
-    if found is None:
-        raise ApiError(404, "NOT_FOUND", "no rates of such a site")
-    return dict(found)
 
 
 def _check_window(services: Services, window: str) -> None:

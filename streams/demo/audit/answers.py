@@ -1,9 +1,10 @@
-"""Compares what the API answers with what the topics hold: rates, and timelines of checkouts."""
+"""Compares what the API answers with what the topics hold: rates, sums of them, and timelines."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.demo.audit.report import AuditReport
@@ -26,12 +27,18 @@ _KNOWN_BY: Final = {
 
 
 def judge_answers(ask: Ask, logs: Logs, random: Random, *, samples: int = 200) -> AuditReport:
-    """Every site's rates, and the timelines of some checkouts chosen by chance."""
+    """Every site's rates, their sums, and the timelines of some checkouts chosen by chance."""
     report = AuditReport()
     newest = {record.key: record for record in logs.conversion}
+    records = []
     for site, record in newest.items():
-        _judge_rates(ask(f"/v1/sites/{site}/conversion"), site, record, report)
+        answer = ask(f"/v1/sites/{site}/conversion")
+        _judge_rates(answer, site, record, report)
+        expected = json.loads(record.value)
+        records += [expected] if answer == expected else []
     report.counts["sites asked of the API"] = len(newest)
+    if len(records) == len(newest):  # else time has gone on, and the sums with it
+        _judge_overview(ask("/v1/overview"), records, report)
     letters = {_place(letter) for letter in logs.dead_letters}
     received, announced = defaultdict(list), defaultdict(list)
     for record in logs.source:
@@ -53,6 +60,30 @@ def _judge_rates(answer: Any, site: str, record: LogRecord, report: AuditReport)
         report.differ(f"the API has no rates of the site {site}")
     elif answer["computed_at"] <= expected["computed_at"] and answer != expected:
         report.differ(f"the API's rates of the site {site} are not those of the topic")
+
+
+def _judge_overview(answer: Any, records: Sequence[Any], report: AuditReport) -> None:  # noqa: ANN401  # JSON
+    """All sites together: counts and money are the sums of the newest records'."""
+    if answer is None:
+        report.differ("the API has no overview")
+        return
+    report.counts["sites summed by the API"] = answer["sites"]
+    if answer["sites"] != len(records) or _summed(answer) != _summed(*records):
+        report.differ("the API's overview is not the sum of the sites' records")
+
+
+def _summed(*records: Any) -> Counter[tuple[str, ...]]:  # noqa: ANN401  # JSON
+    found: Counter[tuple[str, ...]] = Counter()
+    for record in records:
+        for window in record["windows"]:
+            for kind in ("flow", "cohort", "matured"):
+                for what in ("abandoned", "recovered"):
+                    found[window["window"], kind, what] += window[kind][what]
+            for value in window["money"]:
+                for what in ("abandoned", "recovered", "open"):
+                    cell = (window["window"], value["currency"], what)
+                    found[cell] += int(Decimal(value[what]).scaleb(9))
+    return found
 
 
 def _judge_timeline(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -72,6 +73,11 @@ class KafkaCluster:
         """End all and remove the data, which therefore needs no clean stop."""
         self._kill()
         self._temporary.cleanup()
+
+    def keep(self, directory: Path) -> None:
+        """End all and copy logs and data there, a folder each: to look into what went wrong."""
+        self._kill()
+        shutil.copytree(self._temporary.name, directory / "brokers")
 
     def __enter__(self) -> Self:
         return self.start()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final, Self
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,8 +46,17 @@ class Positions:
         partitions = [
             TopicPartition(topic, number) for topic in topics for number in self._numbers(topic)
         ]
-        found: list[TopicPartition] = self._reader.committed(partitions, timeout=_SECONDS)
-        return found
+        deadline = time.monotonic() + _SECONDS
+        while True:
+            try:
+                found: list[TopicPartition] = self._reader.committed(partitions, timeout=_SECONDS)
+            except KafkaException as error:
+                # a broker that has just started has no coordinator yet
+                if not error.args[0].retriable() or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+            else:
+                return found
 
     def _numbers(self, topic: str) -> list[int]:
         """Asked for once: a question every 20 ms is a load."""

@@ -1,6 +1,7 @@
 """A tiny application for the runtime's tests: counts keys, one output an event.
 
-Environment: RUN (names), SLOT, SLEEP (seconds inside an event), RAISE_AT (event number),
+Environment: RUN (names), SLOT, SLEEP (seconds inside an event), BUSY (seconds of the processor
+inside an event), RAISE_AT (event number),
 OUTSIDE (send outside an event), REBUILD (lost state, from the source),
 FORGET (keys with an odd number at once).
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from typing import Any
 
 from streams.runtime import RuntimeSettings, make_app, run
@@ -31,6 +33,7 @@ app = make_app(
 source, output = app.topic(f"{NAME}-in"), app.topic(f"{NAME}-out")
 counts = app.Table("counts", partitions=PARTITIONS)
 SLEEP = float(os.environ.get("SLEEP", "0"))
+BUSY = float(os.environ.get("BUSY", "0"))
 FORGETS = "FORGET" in os.environ
 RAISE_AT = int(os.environ.get("RAISE_AT", "0"))
 
@@ -45,6 +48,10 @@ async def count(stream: Any) -> None:
             del counts[event.key]
         if SLEEP:
             await asyncio.sleep(SLEEP)
+        if BUSY:
+            until = time.monotonic() + BUSY
+            while time.monotonic() < until:
+                pass
         message = event.message
         await output.send(
             key=event.key, value=b"%d:%d:%d" % (message.partition, message.offset, number)

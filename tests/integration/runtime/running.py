@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import NewTopic
 
+from streams.adapters.cluster import Cluster
 from streams.config import load_settings
 from tests.support.services import read_all, wait_until
 
@@ -59,16 +60,19 @@ class Run:
         self.log = Logs(directory)
         self.workers: dict[subprocess.Popen[bytes], Path] = {}
         self.settings = load_settings(bootstrap_servers=bootstrap_servers)
-        self.admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+        self._cluster = Cluster(self.settings)
+        self.admin = self._cluster.admin
         self.source, self.output = f"{self.name}-in", f"{self.name}-out"
         self.changelog = f"{self.name}-group-counts-changelog"
         self.create(self.source, self.output, *([self.changelog] if makes_changelog else []))
         self.sent = 0
 
-    def create(self, *names: str) -> None:
-        topics = [NewTopic(name, PARTITIONS, 1) for name in names]
-        for future in self.admin.create_topics(topics).values():
-            future.result()
+    def create(
+        self, *names: str, partitions: int = PARTITIONS, config: dict[str, str] | None = None
+    ) -> None:
+        """They are new, and every broker knows them."""
+        topics = [NewTopic(name, partitions, 1, config=config or {}) for name in names]
+        assert not self._cluster.create(topics)
 
     def feed(self, count: int, *, seconds: float = 0) -> None:
         producer = Producer(

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka.admin import NewTopic
 
 from streams.demo.kafka import KafkaCluster
 from streams.runtime import ExitCode
-from tests.integration.runtime.running import KEYS, PARTITIONS, Run
+from tests.integration.runtime.running import KEYS, Run
 from tests.support.services import wait_until
 
 if TYPE_CHECKING:
@@ -33,9 +32,7 @@ def compacting(tmp_path: Path) -> Iterator[Run]:
             "min.cleanable.dirty.ratio": "0.01",
             "delete.retention.ms": "0",
         }
-        topic = NewTopic(run.changelog, PARTITIONS, 1, config=policy)
-        for future in run.admin.create_topics([topic]).values():
-            future.result()
+        run.create(run.changelog, config=policy)
         yield run
         run.stop()
 
@@ -44,7 +41,7 @@ def test_a_restart_reads_the_live_keys_and_not_their_history(compacting: Run) ->
     worker = compacting.start("a", FORGET="1")
     compacting.feed(EVENTS)
     compacting.wait()
-    assert compacting.changelog_end() > EVENTS
+    wait_until(lambda: compacting.changelog_end() > EVENTS, 30)
 
     def is_compacted() -> bool:
         compacting.feed(1)  # a segment is closed when something comes after its time

@@ -117,6 +117,18 @@ def test_sigterm_ends_within_ten_seconds(running: Run) -> None:
     assert worker.wait(10) == ExitCode.OK
 
 
+def test_a_worker_that_a_backlog_keeps_busy_leaves_in_time_too(running: Run) -> None:
+    worker = running.start("a", BUSY="0.02")  # a batch of a thousand would take twenty seconds
+    running.feed(3000)
+    wait_until(lambda: running.outputs() > 0, 60, running.log.read_text)
+    worker.terminate()
+    assert worker.wait(15) == ExitCode.OK, running.log.read_text()
+    assert 0 < running.outputs() < 1000, "what it had done is committed, the rest is left"
+    running.start("a")
+    running.wait()
+    running.check()
+
+
 def test_what_a_worker_still_has_is_not_read_again(running: Run) -> None:
     host = running.start("a")
     running.feed(2000)

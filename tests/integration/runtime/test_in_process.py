@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import NewTopic
 
 from streams.runtime import ExitCode, RuntimeApp, RuntimeSettings, make_app, run
 from streams.runtime.extents import Note
@@ -171,8 +170,7 @@ def an_application_with_sources_of_different_counts(servers: str, *topics: str) 
 
 
 def test_sources_of_different_partition_counts_are_refused(running: Run, tmp_path: Path) -> None:
-    [made] = running.admin.create_topics([NewTopic(f"{running.name}-in-2", 3, 1)]).values()
-    made.result()
+    running.create(f"{running.name}-in-2", partitions=3)
     end = ending(
         an_application_with_sources_of_different_counts,
         running.bootstrap_servers,

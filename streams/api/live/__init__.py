@@ -1,0 +1,1 @@
+"""Tells pages that look what has changed, as server-sent events."""

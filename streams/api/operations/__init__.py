@@ -1,0 +1,1 @@
+"""How the whole installation does: throughput, delay, lag, workers, dead letters."""

@@ -1,0 +1,1 @@
+"""What the live page shows: sums over sites, series, times to recovery, the latest recoveries."""
