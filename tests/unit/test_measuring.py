@@ -190,6 +190,17 @@ def test_a_backlog_makes_a_record_a_second_and_its_end_is_told_at_the_next_tick(
     check(pipeline, pipeline.published)
 
 
+def test_a_worker_with_a_fast_clock_silences_no_site() -> None:
+    pipeline = Pipeline()
+    for number, clock in enumerate((timedelta(hours=1), timedelta(0), timedelta(seconds=5))):
+        when = T0 + timedelta(seconds=2 * number)
+        event = wix_event(
+            "created", entity(), event_id=f"{number}", when=when, checkout=f"{number}"
+        )
+        pipeline.receive("site-a", event, when, written=when + clock)
+    assert [r["windows"][3]["cohort"]["abandoned"] for r in pipeline.published] == [1, 2, 3]
+
+
 def test_ticks_move_old_abandonments_out_and_an_hour_brings_a_heartbeat() -> None:
     pipeline = Pipeline()
     event = wix_event("created", entity(), event_id="1", when=T0, checkout="c")
