@@ -7,11 +7,6 @@ not wait: a producer with the same transactional id aborts it.
 Invariant: only of an owner that is no member of the group, so whose transaction could not be
 committed any more (the group's coordinator refuses its offsets). If its process is alive, it was
 cut off or paused; it finds itself fenced and ends.
-
-A transaction may also hang: its coordinator has ended it, and a partition has no mark of that
-(KIP-664 and KIP-890 tell of causes; a broker that lost its disk is another). Then nobody reads that
-partition any further, for good. The mark of a later transaction of the same producer ends it too,
-so one is made: a record that is aborted, and nobody sees.
 """
 
 from __future__ import annotations
@@ -25,7 +20,6 @@ from confluent_kafka.admin import AdminClient
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from streams.runtime.extents import Partition
     from streams.runtime.settings import RuntimeSettings
 
 log = structlog.get_logger(__name__)
@@ -35,39 +29,24 @@ _ABORT_SECONDS: Final = 10
 
 
 def end_transactions_of_the_gone(
-    settings: RuntimeSettings,
-    transactional_ids: Collection[str],
-    *,
-    hanging: Collection[Partition] = (),
+    settings: RuntimeSettings, transactional_ids: Collection[str]
 ) -> None:
     """Abort what is open under those of the ids whose owner is no member. Blocks up to 15 s.
 
-    In the partitions ``hanging``, what hangs of them is ended too. A member's client id is its
-    transactional id. Where Kafka refuses or does not answer, nothing happens: the broker ends the
-    transaction at its timeout.
+    A member's client id is its transactional id. Where Kafka refuses or does not answer, nothing
+    happens: the broker ends the transaction at its timeout.
     """
     if not transactional_ids:
         return
     try:
         gone = set(transactional_ids) - _members(settings)
         for transactional_id in sorted(gone):
-            producer = Producer({**settings.client, "transactional.id": transactional_id})
-            producer.init_transactions(_ABORT_SECONDS)
+            Producer({**settings.client, "transactional.id": transactional_id}).init_transactions(
+                _ABORT_SECONDS
+            )
             log.warning("transaction_of_a_gone_owner_ended", transactional_id=transactional_id)
-            if hanging:
-                producer.begin_transaction()
-                produce_to_each(producer, hanging)
-                producer.flush(_ABORT_SECONDS)
-                producer.abort_transaction(_ABORT_SECONDS)
     except KafkaException as error:
         log.warning("transaction_of_a_gone_owner_stays", error=error.args[0].name())
-
-
-def produce_to_each(producer: Producer, partitions: Collection[Partition]) -> None:
-    """A record into each, to be aborted: the mark of that ends what hangs of this producer."""
-    for topic, number in sorted(partitions):
-        producer.produce(topic, None, b"aborted", number)
-    log.warning("hanging_transactions_ended", partitions=sorted(partitions))
 
 
 def _members(settings: RuntimeSettings) -> set[str]:

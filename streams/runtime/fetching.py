@@ -20,12 +20,11 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Messag
 from streams.runtime.delivery import Batch, ReachedEnd
 from streams.runtime.exits import ExitCode, die
 from streams.runtime.faults import fault_point
-from streams.runtime.restore import Own, Restore
+from streams.runtime.restore import Restore
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine
+    from collections.abc import Coroutine
 
-    from streams.runtime.extents import Partition
     from streams.runtime.membership import GroupConsumer
 
 log = structlog.get_logger(__name__)
@@ -222,12 +221,8 @@ class ConsumerThread(threading.Thread):
                 self._owner.changelogs(),
                 assigned,
                 self._owner.kept,
-                own=Own(self._owner.app.producer.transactional_id, self._end_what_hangs),
+                transactional_id=self._owner.app.producer.transactional_id,
             )
-
-    def _end_what_hangs(self, partitions: Collection[Partition]) -> None:
-        ending = self._owner.app.producer.end_what_hangs(set(partitions))
-        self._in_loop(ending, _INSTALL_LIMIT_SECONDS)
 
     def _continue_restore(self, consumer: confluent_kafka.Consumer, restore: Restore) -> None:
         if not restore.step():

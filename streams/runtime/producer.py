@@ -23,14 +23,12 @@ from mode import Service
 
 from streams.runtime.exits import ExitCode, die
 from streams.runtime.extents import Extents
-from streams.runtime.fencing import produce_to_each
 from streams.runtime.topic import put
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from streams.runtime.context import Record
-    from streams.runtime.extents import Partition
     from streams.runtime.settings import RuntimeSettings
 
 log = structlog.get_logger(__name__)
@@ -157,28 +155,6 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
             self.librdkafka.abort_transaction(3)
         except KafkaException as error:
             log.warning("abort_failed", error=_name(error))
-
-    async def end_what_hangs(self, partitions: Collection[Partition]) -> None:
-        """End what hangs of ours in these partitions, see ``fencing``.
-
-        Only during a restore: nothing is delivered then, and what was done before is committed.
-        """
-        self.is_committing = True  # what comes meanwhile waits
-
-        def transact() -> None:
-            producer = self.librdkafka
-            produce_to_each(producer, partitions)
-            with self.app.watchdog.limit("flush", self.settings.flush_limit_seconds):
-                while producer.flush(1.0):
-                    pass
-            limit = self.settings.commit_limit_seconds
-            with self.app.watchdog.limit("abort_transaction", limit):
-                self.retry(lambda: producer.abort_transaction(limit), "abort_transaction")
-            producer.begin_transaction()
-
-        await self.in_thread(transact)
-        self.is_committing = False
-        self.drain()
 
     def release(self, records: Iterable[Record]) -> None:
         """Produce the records of a finished event, or keep them for the next transaction."""

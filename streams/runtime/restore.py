@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gc
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from confluent_kafka import (
@@ -32,7 +32,7 @@ from streams.runtime.kept import KeptStores
 from streams.runtime.positions import CommittedPositions, UnstableError, list_offsets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from streams.runtime.settings import RuntimeSettings
     from streams.runtime.store import Store
@@ -51,19 +51,11 @@ _STEP_SECONDS: Final = 0.05
 _STEP_RECORDS: Final = 10_000
 _TELL_EVERY_SECONDS: Final = 5
 _BIG: Final = 20_000
-#: A reader that gets neither a record nor an end for so long is replaced, for one of librdkafka was
-#: seen to stand still; and what may hang in its partitions is ended.
+#: A reader that gets neither a record nor an end for so long is replaced: where it waits for an
+#: open transaction that changes nothing, and a reader of librdkafka was seen to stand still.
 _STANDS_STILL_SECONDS: Final = 15
 #: A living owner commits within a second; then we look whether it is gone.
 _PATIENCE_SECONDS: Final = 3
-
-
-class Own(NamedTuple):
-    """The producer of the process that restores."""
-
-    transactional_id: str
-    #: Ends what hangs of it in these partitions.
-    end_what_hangs: Callable[[Collection[Partition]], None]
 
 
 class Restore:
@@ -79,7 +71,7 @@ class Restore:
         sources: set[Partition],
         kept: KeptStores | None = None,
         *,
-        own: Own | None = None,
+        transactional_id: str = "",
         stands_still_seconds: float = _STANDS_STILL_SECONDS,
     ) -> None:
         self.sources = sources
@@ -96,7 +88,7 @@ class Restore:
         self.continued = 0
         self.seconds = 0.0
         self._kept = kept or KeptStores(0)
-        self._own = own
+        self._transactional_id = transactional_id
         self._committed = CommittedPositions(settings)
         self._helped = 0.0
         self._stands_still_seconds = stands_still_seconds
@@ -146,7 +138,6 @@ class Restore:
             self._help([source for source in self.sources if source[1] in numbers])
             if time.monotonic() - self._moved > self._stands_still_seconds:
                 log.warning("restore_reader_replaced", partitions=len(self._left))
-                self._end_what_hangs()
                 self._close()
                 self._read()
             return False
@@ -172,21 +163,9 @@ class Restore:
         """What keeps these source partitions from being ours may be the transaction of the dead."""
         if time.monotonic() - max(self._moved, self._helped) < _PATIENCE_SECONDS:
             return
-        end_transactions_of_the_gone(self._settings, self._others(waiting))
+        owners = self._committed.last_owners(waiting) - {self._transactional_id}
+        end_transactions_of_the_gone(self._settings, owners)
         self._helped = time.monotonic()
-
-    def _end_what_hangs(self) -> None:
-        """An open transaction would have ended by now: ours, and one of an owner that is gone."""
-        numbers = {number for _, number in self._left}
-        sources = [source for source in self.sources if source[1] in numbers]
-        end_transactions_of_the_gone(self._settings, self._others(sources), hanging=self._left)
-        if self._own is not None:
-            self._own.end_what_hangs(self._left)
-
-    def _others(self, sources: Collection[Partition]) -> set[str]:
-        """Transactional ids that committed last, without our own."""
-        own = set() if self._own is None else {self._own.transactional_id}
-        return self._committed.last_owners(sources) - own
 
     def _begin(self) -> bool:
         numbers = sorted({number for _, number in self.sources})
