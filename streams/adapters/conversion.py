@@ -91,7 +91,7 @@ def _window(rates: WindowRates) -> str:
         rates.start, rates.stop, rates.window, rates.horizon
     )
     matured = f'{{"from":{matured_from},"to":{matured_to},'
-    all_, cart, checkout, reachable, unreachable, touched, untouched = (
+    all_, cart, checkout, reachable, unreachable, touched, untouched = (  # WindowRates' segments
         f'{{"cohort":{{{_share(*cohort[:2])}}},"matured":{matured}{_share(*grown[:2])}}}}}'
         for cohort, grown in rates[5:12]
     )

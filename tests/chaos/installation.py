@@ -47,6 +47,7 @@ NEVER: Final = frozenset(
         ExitCode.CHANGELOG_LOST,
         ExitCode.POISON_STORM,
         ExitCode.STARTUP_CHECK_FAILED,
+        ExitCode.TRANSACTION_HANGS,
         ExitCode.AGENT_FAILED,
     }
 )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FETCH = "from streams.demo.kafka.jars import ensure_jars; print(len(ensure_jars()))"
-VICTIM = "kafka-clients-4.3.1.jar"
+VICTIM = "kafka-clients-4.2.2.jar"
 
 
 @dataclass

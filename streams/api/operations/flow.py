@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from streams.adapters.database.tables import TRAFFIC
 from streams.api.model.traffic import SLOT_SECONDS, slot_of
-from streams.domain.histogram import RELATIVE_ERROR, percentile
+from streams.domain.histogram import RELATIVE_ERROR, percentiles
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,12 +38,13 @@ async def flow(engine: AsyncEngine, *, now: datetime) -> dict[str, Any]:
             received += more_received
             announced += more_announced
             delays.update({int(bin_): count for bin_, count in orjson.loads(bins).items()})
+    p50, p99 = percentiles(sorted(delays.items()), (50, 99))
     return {
         "events_in_per_second": round(received / _SECONDS, 2),
         "events_out_per_second": round(announced / _SECONDS, 2),
         "delay": {
-            "p50_ms": percentile(delays, 50),
-            "p99_ms": percentile(delays, 99),
+            "p50_ms": p50,
+            "p99_ms": p99,
             "count": delays.total(),
             "over_seconds": _SECONDS,
             "relative_error": RELATIVE_ERROR,

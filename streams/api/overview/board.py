@@ -161,4 +161,4 @@ class Board:
         body = await self._kept.get(
             ("bins", caller.sites, frame.name), compute, seconds=_HISTORY_SECONDS
         )
-        return history.percentiles(dict(orjson.loads(body)))
+        return history.recovery_times(dict(orjson.loads(body)))

@@ -22,7 +22,7 @@ from streams.adapters.database.columns import (
 )
 from streams.adapters.database.tables import ACTIVITY, CHECKOUTS, RATES, RECOVERY_TIMES, SITES
 from streams.adapters.instants import format_instant
-from streams.domain.histogram import RELATIVE_ERROR, lowest_of, percentile
+from streams.domain.histogram import RELATIVE_ERROR, lowest_of, percentiles
 from streams.domain.money import from_nanos, to_nanos
 from streams.domain.rates import RecoveryTimes, ratio
 
@@ -106,16 +106,14 @@ async def times(
     return Counter({bin_: int(count) for bin_, count in rows})
 
 
-def percentiles(bins: Mapping[int, int]) -> RecoveryTimes:
+def recovery_times(bins: Mapping[int, int]) -> RecoveryTimes:
     """As a record has them."""
-    return RecoveryTimes(
-        sum(bins.values()), percentile(bins, 50), percentile(bins, 90), percentile(bins, 99)
-    )
+    return RecoveryTimes(sum(bins.values()), *percentiles(sorted(bins.items()), (50, 90, 99)))
 
 
 def distribution(bins: Mapping[int, int]) -> dict[str, Any]:
     """The answer's numbers: percentiles, and counts between bounds that people think in."""
-    known = percentiles(bins)
+    known = recovery_times(bins)
     counts = [0] * len(_BOUNDS)
     for bin_, count in bins.items():
         seconds = lowest_of(bin_)

@@ -7,7 +7,7 @@ records, whatever order these came in. Money is in billionths, in each currency 
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from operator import add, sub
@@ -158,7 +158,7 @@ class Sums:
         """
         return encode_windows(
             tuple(
-                replace(self._rates(frame), recovery_times=times[frame.name])
+                self._rates(frame)._replace(recovery_times=times[frame.name])
                 if frame.name in times
                 else self._rates(frame)
                 for frame in frames

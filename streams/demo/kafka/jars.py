@@ -23,7 +23,7 @@ CACHE_VARIABLE: Final = "CHECKOUT_RECOVERY_CACHE_DIR"
 MIRROR_VARIABLE: Final = "CHECKOUT_RECOVERY_MAVEN_REPOSITORY"
 #: Kafka itself, and what lets it write a log file.
 ROOTS: Final = (
-    "org.apache.kafka:kafka_2.13:4.3.1",
+    "org.apache.kafka:kafka_2.13:4.2.2",
     "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4",
 )
 _AT_ONCE: Final = 6
