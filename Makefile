@@ -88,7 +88,7 @@ bench-api: $(VENV)/.installed ## the API's answers a second on one core, against
 bench-model: $(VENV)/.installed ## rows a second into PostgreSQL, against a bare loop that writes the same
 	@$(VENV)/bin/python -m tests.bench.model $(ARGS)
 
-bench-page: $(VENV)/.installed ## the live page with 10,000 sites: its interactions, and what open pages cost the API
+bench-page: $(VENV)/.installed ## the live page's interactions, with 10,000 sites under traffic
 	@$(VENV)/bin/python -m tests.bench.page $(ARGS)
 
 screenshots: $(VENV)/.installed ## pictures of the page before the demo: for the README, and of every view

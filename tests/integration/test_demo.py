@@ -18,10 +18,9 @@ import pytest
 from tests.support.processes import is_running
 from tests.support.services import status, wait_until
 from tests.support.signing import public_pem
+from tests.support.up import COMMAND
 
 pytestmark = [pytest.mark.kafka, pytest.mark.alone]
-
-COMMAND = [sys.executable, "-m", "streams"]
 
 
 def children_of(pid: int) -> list[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +16,13 @@ import pytest
 from streams.adapters.topics import CONVERSION
 from streams.api.access.token_list import EVERY_SITE, hash_of, new_token
 from streams.config import PREFIX, load_settings
-from tests.integration.test_demo import COMMAND
 from tests.support.builders import entity, text, wix_event
 from tests.support.chromium import NoChromiumError, browser
 from tests.support.pictures import FOLDER, picture
 from tests.support.posting import post
 from tests.support.services import read_all, status, wait_until
 from tests.support.signing import envelope, public_pem
+from tests.support.up import running_up
 from tests.support.watched import SIZES, THEMES, Watched
 
 if TYPE_CHECKING:
@@ -98,18 +97,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         for number, (token, (sites, scopes)) in enumerate(SCOPES.items())
     ]
     tokens.write_text(json.dumps({"tokens": listed}))
-    with subprocess.Popen(
-        [*COMMAND, "up", "--json", "--wix-public-key", str(key)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, PREFIX + "API_TOKENS_FILE": str(tokens)},
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield json.loads(process.stdout.readline())
-        finally:
-            process.terminate()
-            process.wait(30)
+    with running_up(key, **{PREFIX + "API_TOKENS_FILE": str(tokens)}) as line:
+        yield line
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.__main__ import app
-from tests.integration.test_demo import COMMAND
 from tests.support.services import wait_until
+from tests.support.up import COMMAND
 
 pytestmark = pytest.mark.kafka
 

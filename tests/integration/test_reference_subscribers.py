@@ -5,8 +5,6 @@ What they print must be the same, line by line; each story of the contracts is p
 
 from __future__ import annotations
 
-import json
-import subprocess
 import uuid
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,7 +17,6 @@ from schemas.consumer import EVENTS
 from schemas.scenarios import DELAY, scenarios
 from streams.adapters.cluster import Cluster
 from streams.config import load_settings
-from tests.integration.test_demo import COMMAND
 from tests.support.consumers_page import Newcomer, without_maven
 from tests.support.consumers_page import commands as commands_of_the_page
 from tests.support.posting import post
@@ -27,6 +24,7 @@ from tests.support.services import wait_until
 from tests.support.shop import Shop
 from tests.support.signing import public_pem
 from tests.support.subscribers import LANGUAGES, Subscriber, command
+from tests.support.up import running_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,17 +38,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """The line of a running ``checkout-recovery up``."""
     key = tmp_path_factory.mktemp("keys") / "app.pem"
     key.write_text(public_pem())
-    with subprocess.Popen(
-        [*COMMAND, "up", "--json", "--wix-public-key", str(key)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield json.loads(process.stdout.readline())
-        finally:
-            process.terminate()
-            process.wait(30)
+    with running_up(key) as line:
+        yield line
 
 
 @pytest.fixture(scope="module")

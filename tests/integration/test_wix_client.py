@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.test_demo import COMMAND
 from tests.support.builders import entity, text, wix_event
 from tests.support.node import NODE, environment, installed
 from tests.support.posting import post
 from tests.support.services import wait_until
 from tests.support.signing import envelope, public_pem
+from tests.support.up import running_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,17 +78,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """The line of a running ``checkout-recovery up``."""
     key = tmp_path_factory.mktemp("keys") / "app.pem"
     key.write_text(public_pem())
-    with subprocess.Popen(
-        [*COMMAND, "up", "--json", "--wix-public-key", str(key)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield json.loads(process.stdout.readline())
-        finally:
-            process.terminate()
-            process.wait(30)
+    with running_up(key) as line:
+        yield line
 
 
 @pytest.fixture(scope="module")
