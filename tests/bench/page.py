@@ -129,6 +129,7 @@ def interact(up: dict[str, Any]) -> dict[str, float]:
             page.wait_for_timeout(1500)
         timings = page.evaluate("window.timings")
         watched.close()
+    assert timings, "no interaction was timed"
     worst: dict[str, float] = {}
     for name, milliseconds in timings:
         worst[name] = max(worst.get(name, 0.0), float(milliseconds))
