@@ -121,7 +121,7 @@ def changed_fields(before: bytes, after: bytes) -> tuple[str, ...]:
     Most updates change none of their parts, so these are compared first: as bytes, where both
     entities can be cut into parts, else as they came.
     """
-    with suppress(msgspec.DecodeError):
+    with suppress(msgspec.DecodeError, RecursionError):
         if _read_parts(before) == _read_parts(after):
             return ()
     one, other = read_entity(before), read_entity(after)

@@ -34,7 +34,6 @@ class ExitCode(IntEnum):
     CHANGELOG_LOST = 81
     POISON_STORM = 82
     STARTUP_CHECK_FAILED = 83
-    TRANSACTION_HANGS = 84
 
     @property
     def is_transient(self) -> bool:
@@ -79,7 +78,6 @@ _MEANINGS = {
     ExitCode.CHANGELOG_LOST: "a changelog is shorter than what was committed with it",
     ExitCode.POISON_STORM: "too many records can't be read; none was skipped past the limit",
     ExitCode.STARTUP_CHECK_FAILED: "the installation can't be run as it is",
-    ExitCode.TRANSACTION_HANGS: "Kafka holds a transaction open for good; nobody can read past it",
 }
 
 

@@ -27,8 +27,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from streams.runtime.exits import ExitCode, die
 from streams.runtime.extents import Note, Partition, lost_changelogs
 from streams.runtime.faults import fault_point
+from streams.runtime.fencing import end_transactions_of_the_gone
 from streams.runtime.kept import KeptStores
-from streams.runtime.patience import HANGS_SECONDS, Patience
 from streams.runtime.positions import CommittedPositions, UnstableError, list_offsets
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ _BIG: Final = 20_000
 #: A reader that gets neither a record nor an end for so long is replaced: where it waits for an
 #: open transaction that changes nothing, and a reader of librdkafka was seen to stand still.
 _STANDS_STILL_SECONDS: Final = 15
+#: A living owner commits within a second; then we look whether it is gone.
+_PATIENCE_SECONDS: Final = 3
 
 
 class Restore:
@@ -70,7 +72,7 @@ class Restore:
         kept: KeptStores | None = None,
         *,
         transactional_id: str = "",
-        hangs_seconds: float = HANGS_SECONDS,
+        stands_still_seconds: float = _STANDS_STILL_SECONDS,
     ) -> None:
         self.sources = sources
         self.offsets: dict[Partition, int] | None = None
@@ -86,8 +88,10 @@ class Restore:
         self.continued = 0
         self.seconds = 0.0
         self._kept = kept or KeptStores(0)
+        self._transactional_id = transactional_id
         self._committed = CommittedPositions(settings)
-        self._patience = Patience(settings, self._committed, transactional_id, hangs_seconds)
+        self._helped = 0.0
+        self._stands_still_seconds = stands_still_seconds
         #: Where to go on in each changelog.
         self._positions: dict[Partition, int] = {}
         self._moved = time.monotonic()
@@ -127,15 +131,12 @@ class Restore:
         messages = self._reader.consume(_STEP_RECORDS, _STEP_SECONDS)
         if messages:
             self._moved = time.monotonic()
-            before = (self.records, len(self._left))
             self._load(messages)
-            if before != (self.records, len(self._left)):
-                self._patience.went_on()
         if self._left:
             self._tell()
             numbers = {number for _, number in self._left}
-            self._patience.wait([s for s in self.sources if s[1] in numbers], self._left)
-            if time.monotonic() - self._moved > _STANDS_STILL_SECONDS:
+            self._help([source for source in self.sources if source[1] in numbers])
+            if time.monotonic() - self._moved > self._stands_still_seconds:
                 log.warning("restore_reader_replaced", partitions=len(self._left))
                 self._close()
                 self._read()
@@ -151,12 +152,20 @@ class Restore:
             if time.monotonic() - self._told > _TELL_EVERY_SECONDS:
                 self._told = time.monotonic()
                 log.info("waiting_for_stable_offsets", reason=str(unstable))
-            self._patience.wait(self.sources, self.sources)
+            self._help(self.sources)
             time.sleep(2 * _STEP_SECONDS)
             return
         self.offsets = {source: offset for source, (offset, _) in found.items()}
         self._notes = {source: note for source, (_, note) in found.items()}
-        self._patience.went_on()
+        self._moved = time.monotonic()
+
+    def _help(self, waiting: Collection[Partition]) -> None:
+        """What keeps these source partitions from being ours may be the transaction of the dead."""
+        if time.monotonic() - max(self._moved, self._helped) < _PATIENCE_SECONDS:
+            return
+        owners = self._committed.last_owners(waiting) - {self._transactional_id}
+        end_transactions_of_the_gone(self._settings, owners)
+        self._helped = time.monotonic()
 
     def _begin(self) -> bool:
         numbers = sorted({number for _, number in self.sources})

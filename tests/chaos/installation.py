@@ -47,7 +47,6 @@ NEVER: Final = frozenset(
         ExitCode.CHANGELOG_LOST,
         ExitCode.POISON_STORM,
         ExitCode.STARTUP_CHECK_FAILED,
-        ExitCode.TRANSACTION_HANGS,
         ExitCode.AGENT_FAILED,
     }
 )

@@ -216,8 +216,10 @@ def test_percentiles_are_those_of_the_sorted_values(values: list[int], percent: 
     bins: dict[int, int] = {}
     for value in values:
         bins[bin_of(value)] = bins.get(bin_of(value), 0) + 1
-    exact = sorted(values)[-(-percent * len(values) // 100) - 1]
-    assert percentiles(sorted(bins.items()), [percent, 100])[0] == lowest_of(bin_of(exact))
+    asked = sorted({percent, 50, 90, 99})
+    exact = [sorted(values)[-(-one * len(values) // 100) - 1] for one in asked]
+    expected = [lowest_of(bin_of(value)) for value in exact]
+    assert percentiles(sorted(bins.items()), asked) == expected
 
 
 def test_an_empty_histogram_has_no_percentile() -> None:

@@ -190,6 +190,17 @@ def test_a_backlog_makes_a_record_a_second_and_its_end_is_told_at_the_next_tick(
     check(pipeline, pipeline.published)
 
 
+def test_facts_that_overtake_each_other_make_no_record_each() -> None:
+    pipeline = Pipeline()
+    for number, clock in enumerate((1.5, 0, 1.5, 0)):
+        when = T0 + timedelta(seconds=number / 10)
+        event = wix_event(
+            "created", entity(), event_id=f"{number}", when=when, checkout=f"{number}"
+        )
+        pipeline.receive("site-a", event, when, written=when + timedelta(seconds=clock))
+    assert len(pipeline.published) == 1
+
+
 def test_a_worker_with_a_fast_clock_silences_no_site() -> None:
     pipeline = Pipeline()
     for number, clock in enumerate((timedelta(hours=1), timedelta(0), timedelta(seconds=5))):

@@ -54,7 +54,7 @@ def test_a_worker_that_lived_for_longer_than_the_longest_pause_is_back_at_once(
     assert seen.pauses[-3:] == pytest.approx([0.2, 0.2, 0.2])
 
 
-@pytest.mark.parametrize("code", [ExitCode.CHANGELOG_LOST, ExitCode.TRANSACTION_HANGS])
+@pytest.mark.parametrize("code", [ExitCode.CHANGELOG_LOST, ExitCode.POISON_STORM])
 def test_what_a_person_has_to_mend_is_not_started_again(
     monkeypatch: pytest.MonkeyPatch, code: ExitCode
 ) -> None:

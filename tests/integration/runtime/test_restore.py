@@ -42,12 +42,14 @@ def a_restore(
     *numbers: int,
     kept: KeptStores | None = None,
     rebuilds: bool = False,
+    stands_still_seconds: float = 15,
 ) -> Restore:
     return Restore(
         settings_of(run, rebuilds=rebuilds),
         [run.changelog],
         {(run.source, number) for number in numbers or (0,)},
         kept,
+        stands_still_seconds=stands_still_seconds,
     )
 
 
@@ -138,12 +140,9 @@ def test_aborted_records_are_not_loaded_and_end_no_restore_early_or_never(runnin
     wait_until(has_the_marker, 30)
 
 
-def test_a_restore_waits_for_an_older_owners_open_transaction_and_says_so(
-    running: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("streams.runtime.restore._STANDS_STILL_SECONDS", 1)
+def test_a_restore_waits_for_an_older_owners_open_transaction_and_says_so(running: Run) -> None:
     write(running, [(b"a", b"1")])
-    restore = a_restore(running)
+    restore = a_restore(running, stands_still_seconds=1)
     with a_transaction(running, [(b"a", b"2")]) as owner, capture_logs() as logs:
         said: set[str] = set()
         deadline = time.monotonic() + 60
