@@ -127,10 +127,13 @@ class Measuring:
         self._partitions.clear()
 
     def has_unpublished(self, partition: int) -> bool:
-        """Whether a site of the partition has numbers that wait for a tick to be published."""
+        """Whether a site of the partition may have numbers that wait for a tick to be published.
+
+        It may where it has not been looked at since the restore; a tick looks at all of them.
+        """
         found = self._partitions.get(partition)
-        return found is not None and any(
-            site is not None and site.state.is_dirty for site in found.sites.values()
+        return found is None or any(
+            site is None or site.state.is_dirty for site in found.sites.values()
         )
 
     def _partition(self, number: int, table: Table) -> _Partition:
@@ -163,15 +166,14 @@ class Measuring:
     def _tick(
         self, tick: Tick, incoming: Incoming, partition: _Partition, table: Table
     ) -> list[Outgoing]:
-        if tick.at <= partition.tick:
-            return []
-        partition.tick = tick.at
-        table[cohorts.TICK_KEY] = cohorts.encode_instant(tick.at)
+        if tick.at > partition.tick:
+            partition.tick = tick.at
+            table[cohorts.TICK_KEY] = cohorts.encode_instant(tick.at)
         outgoing: list[Outgoing] = []
         for instance_id in list(partition.sites):
             site = partition.site(table, instance_id)
             state = site.state
-            as_of = max(state.as_of, tick.at)
+            as_of = max(state.as_of, partition.tick)
             has_moved = [series.advance(as_of) for series in site.series]
             is_quiet = _is_quiet(state, _written_at(incoming))
             if not (any(has_moved) or state.is_dirty or is_quiet):

@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.config import load_settings
+from tests.bench.live import fill
 from tests.support.chromium import browser
 from tests.support.up import COMMAND, running_up
 from tests.support.watched import Watched
@@ -28,8 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PROMISE_MS: Final = 100.0
-_FILL_RATE: Final = 1_000
-_ENOUGH: Final = 0.99
+_FILL_SECONDS: Final = 120
 
 _OBSERVE: Final = """() => {
   window.timings = [];
@@ -48,7 +49,7 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=200)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, installation(Path(folder)) as up:
-        fill(up, options.sites, Path(folder))
+        fill_and_wait(up, options.sites)
         with simulator(up, options.sites, options.rate, Path(folder)):
             time.sleep(10)
             worst = interact(up)
@@ -95,11 +96,13 @@ def simulator(up: dict[str, Any], sites: int, rate: int, folder: Path) -> Iterat
         yield
 
 
-def fill(up: dict[str, Any], sites: int, folder: Path) -> None:
-    """Let nearly every site be heard of."""
-    with simulator(up, sites, _FILL_RATE, folder):
-        while int(ask(up, "/v1/overview")["sites"]) < sites * _ENOUGH:
-            time.sleep(2)
+def fill_and_wait(up: dict[str, Any], sites: int) -> None:
+    """Let every site have a record, and the API know it."""
+    fill(load_settings(bootstrap_servers=up["bootstrap_servers"]), sites)
+    deadline = time.monotonic() + _FILL_SECONDS
+    while int((ask(up, "/v1/overview") or {"sites": 0})["sites"]) < sites:
+        assert time.monotonic() < deadline, "the API does not know all sites"
+        time.sleep(1)
 
 
 def interact(up: dict[str, Any]) -> dict[str, float]:

@@ -190,6 +190,34 @@ def test_a_backlog_makes_a_record_a_second_and_its_end_is_told_at_the_next_tick(
     check(pipeline, pipeline.published)
 
 
+def test_after_a_restore_a_tick_tells_what_waited_before_it() -> None:
+    pipeline = Pipeline()
+    for number in range(2):
+        event = wix_event("created", entity(), event_id=f"{number}", when=T0, checkout=f"{number}")
+        pipeline.receive("site-a", event, T0)
+    assert pipeline.measuring.has_unpublished(0)
+    pipeline.measuring.forget()
+    assert pipeline.measuring.has_unpublished(0), "a tick is wanted, for nobody has looked yet"
+    other = wix_event("created", entity(), event_id="3", when=T0, checkout="3")
+    pipeline.receive("site-b", other, T0)
+    assert pipeline.measuring.has_unpublished(0), "nobody has looked at the first site yet"
+    pipeline.tick(T0 + timedelta(seconds=2))
+    assert not pipeline.measuring.has_unpublished(0)
+    sites = [r["windows"][3]["cohort"]["abandoned"] for r in pipeline.published]
+    assert sites == [1, 1, 2], "the first site's two come with the tick"
+
+
+def test_a_tick_behind_one_of_a_fast_clock_tells_what_waits() -> None:
+    pipeline = Pipeline()
+    pipeline.tick(T0 + timedelta(hours=1))
+    for number in range(2):
+        event = wix_event("created", entity(), event_id=f"{number}", when=T0, checkout=f"{number}")
+        pipeline.receive("site-a", event, T0)
+    pipeline.tick(T0 + timedelta(seconds=2))
+    assert [r["windows"][3]["cohort"]["abandoned"] for r in pipeline.published] == [1, 2]
+    check(pipeline, pipeline.published)
+
+
 def test_facts_that_overtake_each_other_make_no_record_each() -> None:
     pipeline = Pipeline()
     for number, clock in enumerate((1.5, 0, 1.5, 0)):
