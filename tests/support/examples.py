@@ -159,7 +159,8 @@ def records() -> Iterator[tuple[str, str, dict[str, Any]]]:
         )
         for outgoing in tracking.process(incoming, checkouts):
             if outgoing.target is Target.FACTS:
-                fact = Incoming(Target.FACTS.value, 0, facts, outgoing.key, outgoing.value, [], 0)
+                where = (Target.FACTS.value, 0, facts)
+                fact = Incoming(*where, outgoing.key, outgoing.value, [], source.timestamp_ms)
                 facts += 1
                 published = measuring.process(fact, cohorts)
                 newest = published[-1] if published else newest
