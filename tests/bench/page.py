@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streams.config import load_settings
 from tests.bench.live import fill
 from tests.support.chromium import browser
+from tests.support.services import wait_until
 from tests.support.up import COMMAND, running_up
 from tests.support.watched import Watched
 
@@ -99,10 +100,13 @@ def simulator(up: dict[str, Any], sites: int, rate: int, folder: Path) -> Iterat
 def fill_and_wait(up: dict[str, Any], sites: int) -> None:
     """Let every site have a record, and the API know it."""
     fill(load_settings(bootstrap_servers=up["bootstrap_servers"]), sites)
-    deadline = time.monotonic() + _FILL_SECONDS
-    while int((ask(up, "/v1/overview") or {"sites": 0})["sites"]) < sites:
-        assert time.monotonic() < deadline, "the API does not know all sites"
-        time.sleep(1)
+    wait_until(lambda: known_sites(up) >= sites, _FILL_SECONDS)
+
+
+def known_sites(up: dict[str, Any]) -> int:
+    """Of how many sites the API has rates; 0 before the first."""
+    overview = ask(up, "/v1/overview")
+    return int(overview["sites"]) if overview else 0
 
 
 def interact(up: dict[str, Any]) -> dict[str, float]:
