@@ -148,13 +148,20 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
                 self.abort()
                 die(self._code_of(error), f"{step} failed", error=error.name(), detail=error.str())
 
-    def abort(self) -> None:
-        """Abort as well as can be: readers see past the transaction now, not at its timeout."""
+    def abort(self) -> KafkaError | None:
+        """Abort as well as can be: readers see past the transaction now, not at its timeout.
+
+        Returns what stood in the way. After a fatal error that is the error itself; of a produce,
+        librdkafka says only that there was one.
+        """
         self.is_aborting = True
         try:
             self.librdkafka.abort_transaction(3)
-        except KafkaException as error:
-            log.warning("abort_failed", error=_name(error))
+        except KafkaException as exception:
+            log.warning("abort_failed", error=_name(exception))
+            error: KafkaError = exception.args[0]
+            return error
+        return None
 
     def release(self, records: Iterable[Record]) -> None:
         """Produce the records of a finished event, or keep them for the next transaction."""
@@ -200,12 +207,13 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
         asyncio.get_running_loop().call_later(_QUEUE_FULL_RETRY_SECONDS, drain)
 
     def _fail(self, error: Exception) -> None:
-        self.abort()
-        die(ExitCode.PRODUCER_FAILED, "produce failed", error=repr(error))
+        cause = self.abort()
+        code = ExitCode.PRODUCER_FAILED if cause is None else self._code_of(cause)
+        die(code, "produce failed", error=repr(error))
 
     def _on_delivery(self, error: KafkaError | None, _message: object) -> None:
         if error is not None and not self.is_aborting:
-            die(ExitCode.PRODUCER_FAILED, "delivery failed", error=error.name())
+            die(self._code_of(error), "delivery failed", error=error.name())
 
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():

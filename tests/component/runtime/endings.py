@@ -44,6 +44,15 @@ def a_record_that_is_refused() -> None:
     app.producer.release([RECORD])
 
 
+def a_record_of_one_that_is_fenced() -> None:
+    """Of a produce, librdkafka says only that there was a fatal error; the abort names it."""
+    app = an_app()
+    app.has_worked = True
+    app.producer.librdkafka.errors["produce"] = [failure(KafkaError._FATAL)]  # noqa: SLF001  # librdkafka's public code
+    app.producer.librdkafka.errors["abort"] = [failure(KafkaError._FENCED, fatal=True)]  # noqa: SLF001  # librdkafka's public code
+    app.producer.release([RECORD])
+
+
 def a_waiting_record_that_is_no_record() -> None:
     app = an_app()
     app.producer.backlog.append(RECORD)
@@ -94,6 +103,13 @@ def a_commit_that_fails_while_another_thread_aborts() -> None:
 def a_delivery_that_fails() -> None:
     error = failure(KafkaError.NOT_ENOUGH_REPLICAS).args[0]
     an_app().producer._on_delivery(error, None)  # noqa: SLF001  # librdkafka's callback
+
+
+def a_delivery_that_is_fenced() -> None:
+    app = an_app()
+    app.has_worked = True
+    error = failure(KafkaError.INVALID_PRODUCER_EPOCH).args[0]
+    app.producer._on_delivery(error, None)  # noqa: SLF001  # librdkafka's callback
 
 
 def a_producer_that_is_fenced() -> None:

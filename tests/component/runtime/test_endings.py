@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     [
         (endings.a_step_that_hangs, ExitCode.WATCHDOG, "flush took too long"),
         (endings.a_record_that_is_refused, ExitCode.PRODUCER_FAILED, "produce failed"),
+        (endings.a_record_of_one_that_is_fenced, ExitCode.SLOT_CONFLICT, "produce failed"),
         (endings.a_waiting_record_that_is_no_record, ExitCode.PRODUCER_FAILED, "produce failed"),
         (endings.a_commit_that_is_fenced, ExitCode.SLOT_CONFLICT, "commit_transaction failed"),
         (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
             "the other thread's reason",
         ),
         (endings.a_delivery_that_fails, ExitCode.PRODUCER_FAILED, "delivery failed"),
+        (endings.a_delivery_that_is_fenced, ExitCode.SLOT_CONFLICT, "delivery failed"),
         (endings.a_producer_that_is_fenced, ExitCode.SLOT_CONFLICT, "failed for good"),
         (
             endings.a_producer_that_is_fenced_before_it_has_worked,

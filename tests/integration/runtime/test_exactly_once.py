@@ -77,12 +77,13 @@ def test_a_restart_with_the_same_slot_takes_over_at_once(running: Run) -> None:
     running.check()
 
 
-def test_two_processes_on_one_slot_end_with_their_own_code(running: Run) -> None:
-    first = running.start("a")
+@pytest.mark.parametrize("more", [100, 3000], ids=["idle", "inside transactions"])
+def test_two_processes_on_one_slot_end_with_their_own_code(running: Run, more: int) -> None:
+    first = running.start("a", SLEEP="0.002")
     running.feed(100)
     running.wait()
     running.start("a")
-    running.feed(100)
+    running.feed(more)
     wait_until(lambda: first.poll() is not None, 40, running.log.read_text)
     assert first.returncode == ExitCode.SLOT_CONFLICT
     assert not ExitCode.SLOT_CONFLICT.is_transient
