@@ -49,11 +49,12 @@ def test_a_paused_worker_that_wakes_up_overwrites_nothing(running: Run) -> None:
     running.check()
 
 
-def test_a_worker_stopped_between_offsets_and_commit_is_fenced(
-    running: Run, tmp_path: Path
+@pytest.mark.parametrize("point", ["after_flush", "before_commit"])
+def test_a_worker_stopped_inside_a_transaction_is_fenced(
+    running: Run, tmp_path: Path, point: str
 ) -> None:
     fault = tmp_path / "fault"
-    zombie = running.start(None, STREAMS_RUNTIME_FAULTS=f"before_commit={fault}")
+    zombie = running.start(None, STREAMS_RUNTIME_FAULTS=f"{point}={fault}")
     running.feed(300)
     running.wait()
     fault.write_text("SIGSTOP")
@@ -63,6 +64,27 @@ def test_a_worker_stopped_between_offsets_and_commit_is_fenced(
     running.wait(90)
     zombie.send_signal(signal.SIGCONT)
     assert zombie.wait(60) != ExitCode.OK
+    running.check()
+
+
+def test_a_worker_stopped_in_its_restore_writes_nothing_of_what_it_read(
+    running: Run, tmp_path: Path
+) -> None:
+    before = running.start(None)
+    running.feed(300)
+    running.wait()
+    before.terminate()
+    assert before.wait(10) == ExitCode.OK
+    fault = tmp_path / "fault"
+    fault.write_text("SIGSTOP")
+    zombie = running.start(None, STREAMS_RUNTIME_FAULTS=f"restore_reads={fault}")
+    running.feed(300)
+    wait_until(lambda: not fault.exists(), 20, running.log.read_text)
+    running.start(None, SLEEP="0.001")
+    running.wait(90)
+    zombie.send_signal(signal.SIGCONT)
+    running.feed(3000, seconds=3)  # while it wakes up and finds its partitions gone
+    running.wait(90)
     running.check()
 
 
