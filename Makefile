@@ -9,7 +9,7 @@ BROKERS ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast coverage-runtime check contracts chaos chaos-long bench bench-worker bench-ingress bench-restore bench-latency bench-scale bench-agents bench-api bench-model bench-live bench-page screenshots format clean
+.PHONY: help demo test test-fast coverage-runtime check contracts chaos chaos-long bench bench-worker bench-ingress bench-restore bench-latency bench-scale bench-overload bench-agents bench-api bench-model bench-live bench-page screenshots format clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,7 +56,7 @@ chaos-long: $(VENV)/.installed ## many seeds, kept by commit under docs/reliabil
 
 # Needs a quiet machine and about half an hour; peers come from packages.
 bench: ## all that follows, into docs/performance
-	@failed=0; for part in worker ingress restore latency scale; do \
+	@failed=0; for part in worker ingress overload restore latency scale; do \
 		$(MAKE) --no-print-directory bench-$$part ARGS="--write $(ARGS)" || failed=1; done; exit $$failed
 
 bench-worker: $(VENV)/.installed ## events a second of one worker on one core, beside Kafka Streams, Quix, stock Faust
@@ -78,6 +78,9 @@ contracts: $(VENV)/.installed ## write schemas, examples, documents and pages of
 
 bench-ingress: $(VENV)/.installed ## verified webhooks a second on one core, beside Node and FastAPI (needs Go, or vegeta on the PATH)
 	@$(VENV)/bin/python -m tests.bench.ingress $(ARGS)
+
+bench-overload: $(VENV)/.installed ## answers in time at three times the load, and while Kafka is frozen (as above)
+	@$(VENV)/bin/python -m tests.bench.overload $(ARGS)
 
 bench-agents: $(VENV)/.installed ## the CPU of the agents themselves, without Kafka (ARGS=--profile shows where)
 	@$(VENV)/bin/python -m tests.bench.agents $(ARGS)

@@ -40,6 +40,7 @@ from tests.support.services import Process, environment, status, wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from streams.demo.kafka import EmbeddedKafka
     from streams.worker.records import Incoming
 
 _WARM_SHARE: Final = 0.25
@@ -98,9 +99,11 @@ class Team:
 class Product:
     """A broker, and traffic that is put on a source topic of each run's own."""
 
-    def __init__(self, bootstrap_servers: str, broker: int, *, events: int) -> None:
-        self._bootstrap = bootstrap_servers
-        self._broker = broker
+    def __init__(self, kafka: EmbeddedKafka, data: Path, *, events: int) -> None:
+        """``data``: the broker's folder."""
+        self._bootstrap = kafka.bootstrap_servers
+        self._broker = kafka.pid
+        self._data = data
         self._records = traffic(events)
         self._wanted: dict[int, Outputs] = {}
 
@@ -147,8 +150,14 @@ class Product:
             more={
                 "broker_microseconds": 1e6 * (after.beside - before.beside) / counted,
                 "busy_percent": 100 * (after.machine - before.machine) / (seconds * _CORES),
+                "stored_bytes": self._stored_bytes(settings) / len(records),
             },
         )
+
+    def _stored_bytes(self, settings: Settings) -> int:
+        """In the segments of all of the run's topics."""
+        segments = self._data.glob(f"{settings.topic_prefix}*/*.log")
+        return sum(segment.stat().st_size for segment in segments)
 
     def _warmed_up(
         self,

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from streams.demo.kafka import EmbeddedKafka
@@ -46,8 +48,11 @@ def main() -> int:
     parser.add_argument("--partitions", type=int, nargs="+", default=[8, 64])
     parser.add_argument("--write", action="store_true", help="into docs/performance as well")
     arguments = parser.parse_args()
-    with EmbeddedKafka(jvm=Jvm(1024, is_fast=True)) as kafka:
-        product = Product(kafka.bootstrap_servers, kafka.pid, events=arguments.events)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        EmbeddedKafka(data := Path(folder), jvm=Jvm(1024, is_fast=True)) as kafka,
+    ):
+        product = Product(kafka, data, events=arguments.events)
         contenders = []
         for partitions in arguments.partitions:
             for workers in arguments.workers:
