@@ -156,7 +156,7 @@ class Product:
 
     def _stored_bytes(self, settings: Settings) -> int:
         """In the segments of all of the run's topics."""
-        segments = self._data.glob(f"{settings.topic_prefix}*/*.log")
+        segments = self._data.glob(f"*/{settings.topic_prefix}*/*.log")
         return sum(segment.stat().st_size for segment in segments)
 
     def _warmed_up(
