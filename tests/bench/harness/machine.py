@@ -55,7 +55,7 @@ def describe() -> Machine:
     """This machine, now."""
     return Machine(
         processor=_field("/proc/cpuinfo", "model name") or platform.machine(),
-        cores=len(os.sched_getaffinity(0)),
+        cores=os.cpu_count() or 1,
         memory_gigabytes=int((_field("/proc/meminfo", "MemTotal") or "0").split()[0]) / 1e6,
         kernel=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
+#: As the harness was started; later it binds itself to one of them.
+_CORES: Final = sorted(os.sched_getaffinity(0))
 
 
 def cores() -> tuple[int, int]:
     """The contender's core, and that of everything else; the same one if there is but one."""
-    available = sorted(os.sched_getaffinity(0))
-    return available[0], available[-1]
+    return _CORES[0], _CORES[-1]
 
 
 @contextmanager
