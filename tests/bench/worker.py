@@ -64,7 +64,7 @@ def main() -> int:
     """Run it and print the tables; 1 if a run was refused."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=100_000, help="of the small job")
-    parser.add_argument("--product-events", type=int, default=30_000)
+    parser.add_argument("--product-events", type=int, default=60_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--commit-ms", type=int, default=100)
     parser.add_argument("--only", help="contenders whose names have this text")

@@ -6,6 +6,7 @@ dictionary, where every framework keeps bytes.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -23,6 +24,7 @@ _EOF: Final = KafkaError._PARTITION_EOF  # noqa: SLF001  # librdkafka's public c
 
 def main(work: Work = work) -> None:  # noqa: C901, PLR0912  # a bare loop is one function
     given = names()
+    gc.disable()  # nothing here makes cycles, and the states are many
     consumer = Consumer(
         {
             "bootstrap.servers": given.bootstrap,
