@@ -138,6 +138,7 @@ class Arena:
             resident_megabytes=resident / 1e6,
             others=after.others_since(before) / (seconds * (os.cpu_count() or 1)),
             load_average=load,
+            more={"broker_microseconds": 1e6 * (after.beside - before.beside) / counted},
         )
 
     def _watch(

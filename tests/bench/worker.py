@@ -41,6 +41,7 @@ SMALL: Final = Report(
             "fact in the same transaction, commits every 100 ms."
         ),
     ),
+    more={"broker_microseconds": "broker's and harness's CPU µs/event"},
 )
 PRODUCT: Final = Report(
     name="worker-product",
