@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.adapters.instants import format_instant
 from streams.adapters.source import derived_event_id
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRecord:
+class SourceRecord(NamedTuple):
     """Key, value, headers and timestamp of a record."""
 
     key: bytes
@@ -75,4 +73,5 @@ def _source(webhook: Webhook, origin: Origin) -> str:
 def _traceparent(given: str | None) -> bytes:
     if given is not None and _TRACEPARENT.fullmatch(given):
         return given.encode()
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01".encode()
+    fresh = secrets.token_hex(24)
+    return f"00-{fresh[:32]}-{fresh[32:]}-01".encode()

@@ -8,9 +8,9 @@ verdict, whatever is inside.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
 import orjson
 
 from streams.adapters.errors import InvalidMessage
@@ -30,8 +30,7 @@ _MEMBERS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
+class Webhook(NamedTuple):
     """A genuine abandoned-checkout event, ready for the source topic."""
 
     checkout_id: str
@@ -45,8 +44,7 @@ class Webhook:
     originated_from: str
 
 
-@dataclass(frozen=True, slots=True)
-class OtherEvent:
+class OtherEvent(NamedTuple):
     """A genuine event of another type: counted, not kept."""
 
     event_type: str
@@ -70,7 +68,7 @@ def read_webhook(claims: Json | None) -> Webhook | OtherEvent:
     inner = envelope.get("data")
     if isinstance(inner, dict):  # never seen, but harmless: the same event, one layer less
         inner = json.dumps(inner, separators=(",", ":"), ensure_ascii=False)
-    event = _object(inner) if isinstance(inner, str) else None
+    event = _event(inner) if isinstance(inner, str) else None
     if event is None or not isinstance(inner, str):
         raise InvalidMessage("event_unreadable")
     fqdn = _text(event, "entityFqdn")
@@ -100,6 +98,38 @@ def _object(text: str) -> Json | None:
     return value if isinstance(value, dict) else None
 
 
+class _Event(msgspec.Struct, gc=False, rename="camel"):
+    """What we read of a domain event that is as it should be."""
+
+    id: str
+    entity_id: str
+    slug: str = ""
+    entity_fqdn: str = ""
+    event_time: str = ""
+    originated_from: str = ""
+
+
+_decode_event: Final = msgspec.json.Decoder(_Event).decode
+
+
+def _event(text: str) -> Json | None:
+    """A domain event: a few members if these are as they should be, else all."""
+    try:
+        event = _decode_event(text)
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return _object(text)
+    if not _is_text(event.entity_id):
+        return _object(text)
+    return {
+        "id": event.id,
+        "entityId": event.entity_id,
+        "slug": event.slug,
+        "entityFqdn": event.entity_fqdn,
+        "eventTime": event.event_time,
+        "originatedFrom": event.originated_from,
+    }
+
+
 def _loads(text: str) -> object:
     """What a JSON text says; None if it is none."""
     try:
@@ -124,9 +154,11 @@ def _utf8(text: str) -> bytes:
 
 def _text(source: Json, name: str) -> str:
     value = source.get(name)
-    if not isinstance(value, str):
-        return ""
-    return value if value.isprintable() and len(value) <= 512 else ""  # noqa: PLR2004  # an id or a type
+    return value if isinstance(value, str) and _is_text(value) else ""
+
+
+def _is_text(value: str) -> bool:
+    return 0 < len(value) <= 512 and value.isprintable()  # noqa: PLR2004  # an id or a type
 
 
 def _json(value: object) -> bytes | None:

@@ -16,7 +16,7 @@ class IngressMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.answers = Counter(
+        self._answers = Counter(
             "answers",
             "Answers by status and reason.",
             ["status", "reason"],
@@ -58,3 +58,12 @@ class IngressMetrics:
             _NAMESPACE,
             registry=self.registry,
         )
+        self._by_answer: dict[tuple[int, str], Counter] = {}
+
+    def answered(self, status: int, reason: str) -> None:
+        """Count an answer."""
+        found = self._by_answer.get((status, reason))
+        if found is None:
+            found = self._answers.labels(str(status), reason)
+            self._by_answer[status, reason] = found
+        found.inc()

@@ -1,5 +1,8 @@
 """Publishes to Kafka and says, on the event loop, when a record is on all in-sync replicas.
 
+The loop itself asks librdkafka for acknowledgements, by a timer: a thread that waited for them
+would take the interpreter from the loop and give it back several times a webhook.
+
 Invariant: what waits for Kafka is bounded, in number and in time, whatever the brokers do.
 """
 
@@ -8,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -18,14 +20,16 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from streams.adapters.kafka import producer_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from streams.config import Settings
 
 log = structlog.get_logger(__name__)
 
 
-_POLL_SECONDS: Final = 0.1
+#: How soon an acknowledgement is seen, while one is waited for and otherwise.
+_POLL_SECONDS: Final = 0.002
+_IDLE_POLL_SECONDS: Final = 0.05
 _REACH_SECONDS: Final = 2.0
 _TELL_EVERY_SECONDS: Final = 10.0
 #: A record that Kafka has not taken by then is given up; Wix resends what we did not answer 200.
@@ -37,7 +41,7 @@ class KafkaBusyError(Exception):
 
 
 class Publisher:
-    """A producer with its thread. Start it inside the event loop."""
+    """A producer. Start it inside the event loop, and use it there."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -57,11 +61,9 @@ class Publisher:
             }
         )
         self._limit_seconds = settings.ingress_deadline_ms / 1000
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._unacknowledged: dict[int, float] = {}
         self._number = 0
-        self._done: deque[tuple[int, Callable[..., None], tuple[str, int, int] | None]] = deque()
-        self._is_waking = False
         self._is_stopping = threading.Event()
         self._has_topic = False
         self._has_producer_id = False
@@ -75,9 +77,8 @@ class Publisher:
         return self._has_topic and self._has_producer_id and not self.failed.is_set()
 
     def start(self) -> None:
-        """Begin to poll; deliveries are told on the running loop."""
-        self._loop = asyncio.get_running_loop()
-        threading.Thread(target=self._poll, daemon=True, name="deliveries").start()
+        """Begin to poll on the running loop."""
+        self._poll()
         threading.Thread(target=self._reach, daemon=True, name="reach").start()
 
     @property
@@ -98,7 +99,7 @@ class Publisher:
         topic: str,
         key: bytes | None,
         value: bytes,
-        headers: Sequence[tuple[str, bytes | None]],
+        headers: list[tuple[str, bytes]] | list[tuple[str, bytes | None]],
         *,
         timestamp_ms: int,
         on_delivery: Callable[[tuple[str, int, int] | None], None],
@@ -111,13 +112,11 @@ class Publisher:
         self._number = number = self._number + 1
 
         def delivered(error: KafkaError | None, message: Message) -> None:
+            del self._unacknowledged[number]
             position: Any = None
             if error is None:
                 position = (message.topic(), message.partition(), message.offset())
-            self._done.append((number, on_delivery, position))
-            if not self._is_waking and self._loop is not None:
-                self._is_waking = True
-                self._loop.call_soon_threadsafe(self._tell)
+            on_delivery(position)
 
         self._unacknowledged[number] = time.monotonic()
         try:
@@ -126,29 +125,35 @@ class Publisher:
                 value,
                 key,
                 timestamp=timestamp_ms,
-                headers=list(headers),
+                headers=headers,
                 on_delivery=delivered,
             )
         except (BufferError, KafkaException):
             del self._unacknowledged[number]
             raise KafkaBusyError from None
+        if len(self._unacknowledged) == 1:
+            self._poll_in(_POLL_SECONDS)
 
-    def stop(self, limit_seconds: float) -> int:
+    async def stop(self, limit_seconds: float) -> int:
         """Wait for what is under way; the number of records that were not acknowledged."""
-        left: int = self._producer.flush(limit_seconds)
+        deadline = time.monotonic() + limit_seconds
+        while self._unacknowledged and time.monotonic() < deadline:  # noqa: ASYNC110  # ours, on purpose
+            await asyncio.sleep(_POLL_SECONDS)
         self._is_stopping.set()
-        return left
-
-    def _tell(self) -> None:
-        self._is_waking = False
-        while self._done:
-            number, on_delivery, position = self._done.popleft()
-            self._unacknowledged.pop(number, None)
-            on_delivery(position)
+        return len(self._unacknowledged)
 
     def _poll(self) -> None:
-        while not self._is_stopping.is_set():
-            self._producer.poll(_POLL_SECONDS)
+        if self._is_stopping.is_set():
+            return
+        try:
+            self._producer.poll(0)
+        finally:
+            self._poll_in(_POLL_SECONDS if self._unacknowledged else _IDLE_POLL_SECONDS)
+
+    def _poll_in(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._poll)
 
     def _reach(self) -> None:
         """Look now and then whether Kafka answers, for the readiness probe."""
@@ -165,8 +170,8 @@ class Publisher:
 
     def _on_error(self, error: KafkaError) -> None:
         self._error_log(error)
-        if error.fatal() and self._loop is not None:
-            self._loop.call_soon_threadsafe(self.failed.set)
+        if error.fatal():
+            self.failed.set()
 
     def _on_statistics(self, statistics: str) -> None:
         state = orjson.loads(statistics).get("eos", {}).get("idemp_state")

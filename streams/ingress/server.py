@@ -5,52 +5,49 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
 import uvloop
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
 
 from streams.adapters.health import serve_health
 from streams.adapters.keys import PublicKey, load_keys, require_keys
-from streams.adapters.ports import free_port
 from streams.adapters.tokens import Verifier
+from streams.ingress.http import HttpServer
 from streams.ingress.metrics import IngressMetrics
 from streams.ingress.publisher import Publisher
 from streams.ingress.pulse import Pulse
 from streams.ingress.webhooks import Webhooks
 
 if TYPE_CHECKING:
+    import ssl
+
     from streams.config import Settings
 
 log = structlog.get_logger(__name__)
 
-_HEADER_MS: Final = 5_000
-_CONNECTIONS: Final = 8_192
-_CONNECTION_BYTES: Final = 65_536
+_COLLECT_AFTER: Final = 20_000
 _RELOAD_SECONDS: Final = 2.0
 _DRAIN_SECONDS: Final = 3.0
 _FLUSH_SECONDS: Final = 4.0
 _LOOK_SECONDS: Final = 0.02
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, tls: ssl.SSLContext | None = None) -> int:
     """Serve until SIGTERM or SIGINT, then finish what is in flight; the exit code.
+
+    With ``tls`` it is HTTPS; the command leaves that to the load balancer in front.
 
     Raises:
         ConfigurationError: there is no usable public key.
-        OSError: the address can't be listened on.
     """
     keys, problems = require_keys(settings.wix_public_keys)
     for problem in problems:
         log.warning("key_unusable", file=str(problem.source), reason=problem.reason)
-    return uvloop.run(_serve(settings, keys))
+    return uvloop.run(_serve(settings, keys, tls))
 
 
-async def _serve(settings: Settings, keys: list[PublicKey]) -> int:
+async def _serve(settings: Settings, keys: list[PublicKey], tls: ssl.SSLContext | None) -> int:
     loop = asyncio.get_running_loop()
     stop, reload = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -58,8 +55,15 @@ async def _serve(settings: Settings, keys: list[PublicKey]) -> int:
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     metrics = IngressMetrics()
     publisher = Publisher(settings)
+    pulse = Pulse()
+    webhooks = Webhooks(settings, Verifier(keys), publisher, pulse, metrics)
+    server = HttpServer(webhooks, pulse)
+    try:
+        port = await server.listen(settings.ingress_host, settings.ingress_port, tls)
+    except OSError as error:
+        log.error("ingress_cannot_listen", reason=error.strerror)  # noqa: TRY400  # the reason says it
+        return 1
     publisher.start()
-    webhooks = Webhooks(settings, Verifier(keys), publisher, Pulse(), metrics)
     metrics.keys.set(len(keys))
     metrics.in_flight.set_function(lambda: webhooks.in_flight)
     if settings.metrics_port is not None:
@@ -69,58 +73,37 @@ async def _serve(settings: Settings, keys: list[PublicKey]) -> int:
             registry=metrics.registry,
             readiness=webhooks.why_not_ready,
         )
-    port = settings.ingress_port or free_port(settings.ingress_host)
-    server = Server(
-        webhooks,
-        address=settings.ingress_host,
-        port=port,
-        interface=Interfaces.RSGI,
-        http=HTTPModes.http1,  # to look for HTTP/2 it would wait for a silent client for ever
-        websockets=False,
-        backlog=4_096,
-        backpressure=_CONNECTIONS,
-        http1_settings=HTTP1Settings(
-            header_read_timeout=_HEADER_MS, max_buffer_size=_CONNECTION_BYTES
-        ),
-        log_enabled=False,
-    )
-    serving = asyncio.create_task(server.serve())
     reloading = asyncio.create_task(_reload_keys(settings, webhooks, metrics, reload))
     waiting = asyncio.create_task(stop.wait())
     failing = asyncio.create_task(publisher.failed.wait())
-    await asyncio.sleep(0)  # the server binds its address in its first step
-    if not serving.done():
-        host = (
-            f"[{settings.ingress_host}]" if ":" in settings.ingress_host else settings.ingress_host
-        )
-        log.info("ingress_listening", url=f"http://{host}:{port}", keys=[key.name for key in keys])
-    # What was made until now lives as long as we do: the collector need not look at it again.
+    host = f"[{settings.ingress_host}]" if ":" in settings.ingress_host else settings.ingress_host
+    log.info("ingress_listening", url=f"http://{host}:{port}", keys=[key.name for key in keys])
+    # What was made until now lives as long as we do: the collector need not look at it again. A
+    # webhook leaves nothing to it, so it need not look often.
     gc.freeze()
-    await asyncio.wait({serving, reloading, waiting, failing}, return_when=asyncio.FIRST_COMPLETED)
+    gc.set_threshold(_COLLECT_AFTER)
+    await asyncio.wait({reloading, waiting, failing}, return_when=asyncio.FIRST_COMPLETED)
     code = 0
     if not stop.is_set():
         code = 1
-        log.error("ingress_failed", reason=_why_ended(serving, reloading))
-    webhooks.is_draining = True
+        log.error("ingress_failed", reason=_why_ended(reloading))
+    webhooks.is_draining = server.is_draining = True
     log.info("ingress_draining", in_flight=webhooks.in_flight)
     deadline = loop.time() + _DRAIN_SECONDS
     while webhooks.in_flight and loop.time() < deadline:  # noqa: ASYNC110  # a counter, on purpose
         await asyncio.sleep(_LOOK_SECONDS)
-    left = await loop.run_in_executor(None, publisher.stop, _FLUSH_SECONDS)
+    left = await publisher.stop(_FLUSH_SECONDS)
     for task in (reloading, waiting, failing):
         task.cancel()
-    server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server
-    with suppress(TimeoutError, RuntimeError):
-        await asyncio.wait_for(serving, 2)
+    server.close()
     log.info("ingress_stopped", unacknowledged=left)
     return code
 
 
-def _why_ended(serving: asyncio.Task[None], reloading: asyncio.Task[None]) -> str:
-    for task, name in ((serving, "the server"), (reloading, "the reloading of keys")):
-        if task.done():
-            error = None if task.cancelled() else task.exception()
-            return f"{name} ended by itself: {error or 'no reason given'}"
+def _why_ended(reloading: asyncio.Task[None]) -> str:
+    if reloading.done():
+        error = None if reloading.cancelled() else reloading.exception()
+        return f"the reloading of keys ended by itself: {error or 'no reason given'}"
     return "the Kafka producer can't go on: its error is fatal"
 
 

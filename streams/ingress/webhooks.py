@@ -1,17 +1,17 @@
 """The endpoint: every request gets one answer, in time, and 200 means that Kafka has it.
 
-Invariants: no answer is later than Wix waits, because a timer answers 503 to what Kafka has not
-acknowledged, whatever Kafka does; what is in flight is bounded; nothing of a token, a key or a
-payload is in an answer or a log line.
+Invariants: no answer is later than Wix waits, because what Kafka has not acknowledged at the
+deadline is answered 503, whatever Kafka does; what is in flight is bounded; nothing of a token, a
+key or a payload is in an answer or a log line.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 import traceback
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -25,27 +25,29 @@ from streams.ingress.answers import ACCEPTED, Answer, accepted, refused
 from streams.ingress.publisher import KafkaBusyError, Publisher
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streams.config import Settings
     from streams.ingress.metrics import IngressMetrics
     from streams.ingress.pulse import Pulse
+    from streams.ingress.request import Request
 
 log = structlog.get_logger(__name__)
 
-LARGEST_BODY: Final = 1 << 20
 _SOURCE: Final = "wix.abandoned-checkouts.v1"
 _DEAD_LETTERS: Final = "checkout-recovery.dead-letters.v1"
-_BODY_SECONDS: Final = 0.9
 #: Read even when we refuse; webhooks are a tenth of it.
 _USUAL_BODY: Final = 32_768
-#: Bytes of unfinished bodies of all clients together.
-_MOST_BUFFERED: Final = 64 << 20
 #: The loop looks at its timers between rounds only: past this, new requests are refused.
 _LONG_ROUND: Final = 0.15
-_PATH: Final = "/webhooks/wix"
+_PATH: Final = b"/webhooks/wix"
 
 
 class Webhooks:
-    """An RSGI application. ``verifier`` may be replaced at any time, when keys change."""
+    """The application of ``streams.ingress.http``.
+
+    ``verifier`` may be replaced at any time, when keys change.
+    """
 
     def __init__(
         self,
@@ -60,20 +62,37 @@ class Webhooks:
         self.in_flight = 0
         self._publisher = publisher
         self._pulse = pulse
-        self._buffered = 0
+        #: What Kafka has been handed, and when its time is over.
+        self._waiting: dict[Request, float] = {}
         self._metrics = metrics
         self._most_in_flight = settings.ingress_max_in_flight
         self._deadline_seconds = settings.ingress_deadline_ms / 1000
         self._late_seconds = self._deadline_seconds / 2
         self._source = settings.topic(_SOURCE)
         self._dead_letters = settings.topic(_DEAD_LETTERS)
+        pulse.call(self._expire)
 
-    async def __rsgi__(self, scope: Any, protocol: Any) -> None:  # noqa: ANN401  # RSGI's objects
-        """Answer one request."""
-        started = self._pulse.earliest_arrival
+    def begin(self, request: Request) -> Answer | None:
+        """What can be said before the body is read, if anything."""
         self.in_flight += 1
+        path = request.target.partition(b"?")[0]
+        if path != _PATH:
+            return self._probe(path, request.method)
+        if request.method != b"POST":
+            return refused(405, "method_not_allowed", allow="POST")
+        request.mark = self._why_unavailable(request.started)
+        # an unread body would cost the client its connection
+        if request.mark and not 0 < request.length <= _USUAL_BODY:
+            return refused(503, request.mark)
+        return None
+
+    def finish(self, request: Request) -> None:
+        """Answer a request that is whole, now or when Kafka has it."""
+        # before the costly part, so that those behind are not late as well
+        if not request.mark and self._is_late(request.started):
+            request.mark = "overloaded"
         try:
-            answer = await self._answer(scope, protocol, started)
+            answer = refused(503, request.mark) if request.mark else self._handle(request)
         except Exception as error:  # noqa: BLE001  # the top of a request: Wix resends it
             # its message might quote the payload, so only where it came from is told
             where = traceback.extract_tb(error.__traceback__)[-1]
@@ -81,38 +100,16 @@ class Webhooks:
                 "webhook_failed", error=type(error).__name__, at=f"{where.name}:{where.lineno}"
             )
             answer = refused(500, "internal_error")
-        finally:
-            self.in_flight -= 1
-        if answer.is_final:
-            self._metrics.answers.labels(str(answer.status), answer.reason).inc()
-            self._metrics.seconds.observe(time.monotonic() - started)
-        protocol.response_bytes(answer.status, answer.headers, answer.body)
+        if answer is not None:
+            self.respond(request, answer)
 
-    async def _answer(self, scope: Any, protocol: Any, started: float) -> Answer:  # noqa: ANN401  # RSGI's objects
-        if scope.path != _PATH:
-            return self._probe(scope)
-        if scope.method != "POST":
-            return refused(405, "method_not_allowed", allow="POST")
-        declared = scope.headers.get("content-length") or ""
-        size = int(declared) if declared.isdigit() else 0
-        if size > LARGEST_BODY:
-            return refused(413, "body_too_large")
-        unavailable = self._why_unavailable(started)
-        if unavailable and not 0 < size <= _USUAL_BODY:
-            return refused(503, unavailable)
-        try:
-            async with asyncio.timeout(_BODY_SECONDS):
-                body = await self._read(protocol)
-        except TimeoutError:
-            return refused(408, "body_too_slow")
-        except RuntimeError:  # RSGI's errors: the client has gone
-            return refused(400, "body_incomplete")
-        if isinstance(body, Answer):
-            return body
-        if unavailable or self._is_late(started):
-            # only now: an unread body would cost the client its connection
-            return refused(503, unavailable or "overloaded")
-        return await self._handle(body.rstrip(b"\r\n"), scope, started)
+    def respond(self, request: Request, answer: Answer) -> None:
+        """Answer and count it."""
+        self.in_flight -= 1
+        if answer.is_final:
+            self._metrics.answered(answer.status, answer.reason)
+            self._metrics.seconds.observe(time.monotonic() - request.started)
+        request.respond(answer)
 
     def _why_unavailable(self, started: float) -> str:
         if self.is_draining:
@@ -122,32 +119,17 @@ class Webhooks:
         return "overloaded" if self._is_late(started) else ""
 
     def _is_late(self, started: float) -> bool:
-        """Whether to refuse before the costly part, so that those behind are not late as well."""
         now = time.monotonic()
         return now - started > self._late_seconds or self._pulse.round_seconds(now) > _LONG_ROUND
 
-    async def _read(self, protocol: Any) -> bytes | Answer:  # noqa: ANN401  # RSGI's protocol
-        """The body; an answer as soon as there is too much of it, without reading on."""
-        chunks = []
-        size = 0
-        try:
-            async for chunk in protocol:
-                size += len(chunk)
-                self._buffered += len(chunk)
-                if size > LARGEST_BODY:
-                    return refused(413, "body_too_large")
-                if self._buffered > _MOST_BUFFERED:
-                    return refused(503, "overloaded")
-                chunks.append(chunk)
-        finally:
-            self._buffered -= size
-        return b"".join(chunks)
-
-    async def _handle(self, token: bytes, scope: Any, started: float) -> Answer:  # noqa: ANN401  # RSGI's objects
+    def _handle(self, request: Request) -> Answer | None:
+        """An answer, or None where Kafka's comes first."""
         received_at = datetime.now(UTC)
         begun = time.perf_counter()
         try:
-            verified = self.verifier.verify(token, now=received_at.timestamp())
+            verified = self.verifier.verify(
+                request.body.rstrip(b"\r\n"), now=received_at.timestamp()
+            )
         except NotATokenError:
             return refused(400, "not_a_token")
         except RefusedTokenError as error:
@@ -155,35 +137,37 @@ class Webhooks:
             return refused(401, error.reason)
         handed = time.perf_counter()
         self._metrics.verify_seconds.observe(handed - begun)
-        loop = asyncio.get_running_loop()
-        delivered: asyncio.Future[tuple[str, int, int] | None] = loop.create_future()
-
-        def on_delivery(position: tuple[str, int, int] | None) -> None:
-            if not delivered.done():
-                delivered.set_result(position)
-
         try:
-            answer = self._publish(verified, scope, received_at, on_delivery)
+            return self._publish(
+                verified, request, received_at, partial(self._delivered, request, handed)
+            )
         except KafkaBusyError:
             return refused(503, "kafka_busy")
-        if answer is not None:
-            return answer
-        late = loop.call_later(
-            self._deadline_seconds - (time.monotonic() - started), on_delivery, None
-        )
-        position = await delivered
-        late.cancel()
+
+    def _delivered(
+        self, request: Request, handed: float, position: tuple[str, int, int] | None
+    ) -> None:
+        """Kafka has it, or not; unless its time was over before."""
+        if self._waiting.pop(request, None) is None:
+            return
         if position is None:
-            return refused(503, "kafka_slow")
-        self._metrics.produce_seconds.observe(time.perf_counter() - handed)
-        return accepted(position)
+            self.respond(request, refused(503, "kafka_slow"))
+        else:
+            self._metrics.produce_seconds.observe(time.perf_counter() - handed)
+            self.respond(request, accepted(position))
+
+    def _expire(self, now: float) -> None:
+        """Answer those whose time is over."""
+        for request in [one for one, deadline in self._waiting.items() if deadline <= now]:
+            del self._waiting[request]
+            self.respond(request, refused(503, "kafka_slow"))
 
     def _publish(
         self,
         verified: Verified,
-        scope: Any,  # noqa: ANN401  # RSGI's scope
+        request: Request,
         received_at: datetime,
-        on_delivery: Any,  # noqa: ANN401  # see Publisher.publish
+        on_delivery: Callable[[tuple[str, int, int] | None], None],
     ) -> Answer | None:
         """Hand the webhook to Kafka; an answer at once where there is nothing to publish."""
         try:
@@ -205,6 +189,7 @@ class Webhooks:
                 timestamp_ms=int(received_at.timestamp() * 1000),
                 on_delivery=on_delivery,
             )
+            self._waiting[request] = request.started + self._deadline_seconds
             return None
         if isinstance(webhook, OtherEvent):
             return ACCEPTED
@@ -212,7 +197,7 @@ class Webhooks:
             webhook,
             origin=Origin.WEBHOOK,
             received_at=received_at,
-            traceparent=scope.headers.get("traceparent"),
+            traceparent=request.traceparent,
         )
         self._publisher.publish(
             self._source,
@@ -222,14 +207,15 @@ class Webhooks:
             timestamp_ms=record.timestamp_ms,
             on_delivery=on_delivery,
         )
+        self._waiting[request] = request.started + self._deadline_seconds
         return None
 
-    def _probe(self, scope: Any) -> Answer:  # noqa: ANN401  # RSGI's scope
-        if scope.path not in {"/healthz", "/readyz"}:
+    def _probe(self, path: bytes, method: bytes) -> Answer:
+        if path not in {b"/healthz", b"/readyz"}:
             return refused(404, "not_found")
-        if scope.method not in {"GET", "HEAD"}:
+        if method not in {b"GET", b"HEAD"}:
             return refused(405, "method_not_allowed", allow="GET, HEAD")
-        if scope.path == "/healthz":
+        if path == b"/healthz":
             return Answer(200, "alive", b'{"status":"alive"}', is_final=False)
         reason = self.why_not_ready()
         if reason:

@@ -91,7 +91,7 @@ def _node() -> list[str]:
 
 OURS: Final = Server(
     "ours",
-    "granian, metrics on",
+    "uvloop, httptools; metrics on",
     lambda: [sys.executable, "-m", "streams", "ingress"],
     _our_environment,
     has_metrics=True,
@@ -101,7 +101,7 @@ SERVERS: Final = (
     replace(
         OURS,
         name="ours, with TLS",
-        note="ended by granian on the same core",
+        note="ended on the same core",
         command=lambda: [sys.executable, "-m", "tests.bench.peers.tls_ingress"],
         environment=_environment_with_tls,
         has_tls=True,

@@ -23,7 +23,7 @@ from schemas.lifecycle import check_lifecycle, event_id, read_lifecycle
 from schemas.source import read_source
 from streams.adapters import lifecycle as writer
 from streams.adapters.topics import load_topics
-from streams.ingress.webhooks import LARGEST_BODY
+from streams.ingress.connection import LARGEST_BODY
 from streams.worker import measuring, tracking
 from tests.support import entities, examples
 from tests.support.signing import token

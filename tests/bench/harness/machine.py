@@ -15,7 +15,14 @@ import confluent_kafka
 from streams.demo.kafka.jars import ROOTS
 from streams.demo.kafka.java import find_java
 
-_PACKAGES: Final = ("confluent-kafka", "faust-streaming", "granian", "msgspec", "orjson", "uvloop")
+_PACKAGES: Final = (
+    "confluent-kafka",
+    "faust-streaming",
+    "httptools",
+    "msgspec",
+    "orjson",
+    "uvloop",
+)
 
 
 @dataclass(frozen=True, slots=True)

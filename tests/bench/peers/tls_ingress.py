@@ -1,4 +1,4 @@
-"""The product's ingress with TLS ended by granian itself; the product leaves it to who is in front.
+"""The product's ingress with TLS ended by itself; the product leaves it to who is in front.
 
 Only the benchmark needs it: to say what TLS costs if no other machine takes it.
 """
@@ -6,20 +6,17 @@ Only the benchmark needs it: to say what TLS costs if no other machine takes it.
 from __future__ import annotations
 
 import os
+import ssl
 import sys
-from functools import partial
-from pathlib import Path
-
-from granian.server.embed import Server
 
 from streams.config import load_settings
-from streams.ingress import server
+from streams.ingress.server import serve
 
 
 def main() -> int:
-    certificate = Path(os.environ["BENCH_CERTIFICATE"])
-    server.Server = partial(Server, ssl_cert=certificate, ssl_key=certificate)  # type: ignore[assignment,attr-defined]
-    return server.serve(load_settings())
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(os.environ["BENCH_CERTIFICATE"])
+    return serve(load_settings(), tls)
 
 
 if __name__ == "__main__":
