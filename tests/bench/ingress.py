@@ -128,7 +128,9 @@ def run(gate: Gate, server: Server, *, seconds: float) -> Run:
         warm, pid = gate.stored(settings), attack.ingress_pid
         before, started = Meter.read([pid], gate.brokers), time.monotonic()
         few, many = (attack.run(f"{number}", seconds, workers=number) for number in _CONNECTIONS)
-        half = attack.run("half", seconds, rate=int(many.answered_200_per_second / 2))
+        half = attack.run(
+            "half", seconds, rate=int(many.answered_200_per_second / 2), workers=_CONNECTIONS[-1]
+        )
         others = _share(before, Meter.read([pid], gate.brokers), started)
         resident = resident_bytes(pid)
         gate.check(settings, warm, [few, many, half])
