@@ -35,6 +35,8 @@ _BODY_SECONDS: Final = 0.9
 _IDLE_SECONDS: Final = 75.0
 #: For a client to read an answer that came before it had sent all.
 _LINGER_SECONDS: Final = 1.0
+#: From accepting a connection to reading what it had sent by then.
+_BEATS_TO_READ: Final = 2
 _LENGTHS: Final = frozenset(map(len, (b"content-length", b"traceparent", b"expect")))
 _STATUS_LINES: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
@@ -45,6 +47,8 @@ class Connection(asyncio.Protocol):
     """One client. asyncio calls its first methods, httptools those that begin with ``on``."""
 
     __slots__ = (
+        "_accepted",
+        "_accepted_beat",
         "_has_ended",
         "_head_bytes",
         "_is_between",
@@ -64,6 +68,8 @@ class Connection(asyncio.Protocol):
         self._server = server
         self._parser = httptools.HttpRequestParser(self)
         self._transport: Any = None
+        self._accepted = server.pulse.earliest_arrival
+        self._accepted_beat = server.pulse.count
         #: Without their answer as yet, in the order of their coming; one, as a rule.
         self._requests: deque[Request] = deque()
         #: The one that is being read, or the last.
@@ -136,7 +142,10 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         self._is_in_head, self._is_between, self._head_bytes = True, False, 0
-        self._request = Request(self, self._server.pulse.earliest_arrival)
+        pulse = self._server.pulse
+        # what came with the connection waited for it to be accepted as well
+        is_first = pulse.count - self._accepted_beat <= _BEATS_TO_READ
+        self._request = Request(self, self._accepted if is_first else pulse.earliest_arrival)
         self.deadline = self._request.started + _HEAD_SECONDS
 
     def on_url(self, url: bytes) -> None:

@@ -24,6 +24,8 @@ class Pulse:
     def __init__(self) -> None:
         #: What is read now came at this time or later: two beats ago at most on an idle loop.
         self.earliest_arrival = self.last = time.monotonic()
+        #: Of beats.
+        self.count = 0
         self._calls: list[Callable[[float], None]] = []
         self._loop = asyncio.get_running_loop()
         self._beat()
@@ -39,5 +41,6 @@ class Pulse:
     def _beat(self) -> None:
         self._loop.call_later(_BEAT_SECONDS, self._beat)
         self.earliest_arrival, self.last = self.last, time.monotonic()
+        self.count += 1
         for function in self._calls:
             function(self.last)

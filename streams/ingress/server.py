@@ -59,7 +59,7 @@ async def _serve(settings: Settings, keys: list[PublicKey], tls: ssl.SSLContext 
     webhooks = Webhooks(settings, Verifier(keys), publisher, pulse, metrics)
     server = HttpServer(webhooks, pulse)
     try:
-        port = await server.listen(settings.ingress_host, settings.ingress_port, tls)
+        port = server.listen(settings.ingress_host, settings.ingress_port, tls)
     except OSError as error:
         log.error("ingress_cannot_listen", reason=error.strerror)  # noqa: TRY400  # the reason says it
         return 1

@@ -85,7 +85,7 @@ def test_a_port_in_use_ends_it_with_the_reason(keys: Path, tmp_path: Path) -> No
         env = environment(settings, WIX_PUBLIC_KEYS=str(keys), INGRESS_PORT=port)
         process = Process(["ingress"], env, tmp_path / "log")
         assert process.popen.wait(30) != 0
-    assert "address already in use" in process.text()
+    assert "Address already in use" in process.text()
     assert "Traceback" not in process.text()
     assert listening(process) == []
 
