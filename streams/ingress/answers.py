@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final, NamedTuple
 
 _JSON: Final = "content-type: application/json\r\n"
@@ -31,6 +32,7 @@ def accepted(position: tuple[str, int, int]) -> Answer:
     return Answer(200, "accepted", b"{}", headers.encode())
 
 
+@cache
 def refused(status: int, reason: str, *, allow: str = "", is_final: bool = True) -> Answer:
     """Anything but 200. A 503 says when to try again."""
     headers = _JSON
