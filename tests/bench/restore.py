@@ -180,8 +180,8 @@ def _wait_for(child: Child) -> dict[str, float]:
     """What the contender says when it has restored."""
     deadline = time.monotonic() + _LIMIT_SECONDS
     while time.monotonic() < deadline:
-        for line in child.log.read_text("utf-8", "replace").splitlines():
-            if '"event": "restored"' in line:
+        for line in child.log.read_text("utf-8", "replace").splitlines(keepends=True):
+            if '"event": "restored"' in line and line.endswith("\n"):  # whole
                 said: dict[str, float] = orjson.loads(line)
                 return said
         if child.popen.poll() is not None:
