@@ -138,11 +138,14 @@ class Webhooks:
         handed = time.perf_counter()
         self._metrics.verify_seconds.observe(handed - begun)
         try:
-            return self._publish(
+            answer = self._publish(
                 verified, request, received_at, partial(self._delivered, request, handed)
             )
         except KafkaBusyError:
             return refused(503, "kafka_busy")
+        if answer is None:  # Kafka's comes by the loop's next look at librdkafka, not before
+            self._waiting[request] = request.started + self._deadline_seconds
+        return answer
 
     def _delivered(
         self, request: Request, handed: float, position: tuple[str, int, int] | None
@@ -189,7 +192,6 @@ class Webhooks:
                 timestamp_ms=int(received_at.timestamp() * 1000),
                 on_delivery=on_delivery,
             )
-            self._waiting[request] = request.started + self._deadline_seconds
             return None
         if isinstance(webhook, OtherEvent):
             return ACCEPTED
@@ -207,7 +209,6 @@ class Webhooks:
             timestamp_ms=record.timestamp_ms,
             on_delivery=on_delivery,
         )
-        self._waiting[request] = request.started + self._deadline_seconds
         return None
 
     def _probe(self, path: bytes, method: bytes) -> Answer:
