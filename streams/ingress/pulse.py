@@ -28,7 +28,7 @@ class Pulse:
         self.count = 0
         self._calls: list[Callable[[float], None]] = []
         self._loop = asyncio.get_running_loop()
-        self._beat()
+        self._beat_again()
 
     def call(self, function: Callable[[float], None]) -> None:
         """Call it with the time at every beat from now on."""
@@ -38,9 +38,13 @@ class Pulse:
         """How long the loop has been at work without looking at its timers."""
         return now - self.last
 
-    def _beat(self) -> None:
-        self._loop.call_later(_BEAT_SECONDS, self._beat)
-        self.earliest_arrival, self.last = self.last, time.monotonic()
+    def beat(self, now: float) -> None:
+        """The loop has looked at its timers at this time."""
+        self.earliest_arrival, self.last = self.last, now
         self.count += 1
         for function in self._calls:
-            function(self.last)
+            function(now)
+
+    def _beat_again(self) -> None:
+        self._loop.call_later(_BEAT_SECONDS, self._beat_again)
+        self.beat(time.monotonic())
