@@ -8,6 +8,9 @@ MINUTES ?= 2
 BROKERS ?= 1
 ARGS ?=
 
+# Where it is set, every process compiles all it imports, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast coverage-runtime check contracts chaos chaos-long bench bench-worker bench-ingress bench-restore bench-latency bench-scale bench-overload bench-agents bench-api bench-model bench-live bench-page screenshots format clean
 
