@@ -76,7 +76,7 @@ class Settings(BaseSettings):
         4096, ge=1, description="Webhooks waiting for Kafka before new ones are answered 503."
     )
     ingress_deadline_ms: int = Field(
-        1000,
+        900,
         ge=50,
         le=1200,
         description="Answer 503 to what Kafka has not acknowledged by then (Wix waits 1250 ms).",
