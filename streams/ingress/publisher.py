@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
+#: Records of so many milliseconds go together: a webhook waits that long, and costs 5 % less than
+#: with 3, ours and the broker's. Measured: docs/performance.
+_LINGER_MS: Final = 5
 #: How soon an acknowledgement is seen, while one is waited for and otherwise.
 _POLL_SECONDS: Final = 0.002
 _IDLE_POLL_SECONDS: Final = 0.05
@@ -48,7 +51,7 @@ class Publisher:
         self._producer = Producer(
             {
                 **producer_config(settings),
-                "linger.ms": 3,
+                "linger.ms": _LINGER_MS,
                 "message.timeout.ms": _GIVE_UP_MS,
                 "queue.buffering.max.messages": 4 * settings.ingress_max_in_flight,
                 "queue.buffering.max.kbytes": 65_536,

@@ -88,9 +88,9 @@ async def test_the_deadline_counts_from_the_arrival_and_not_from_the_turn(tmp_pa
     connection, client = connect(server)
     connection.data_received(post(BODY))
     assert client.answers() == []
-    server.pulse.beat(arrived + 0.999)
+    server.pulse.beat(arrived + 0.899)
     assert client.answers() == []
-    server.pulse.beat(arrived + 1.001)
+    server.pulse.beat(arrived + 0.901)
     [(status, _, body)] = client.answers()
     assert (status, body) == (503, b'{"error":"kafka_slow"}')
     assert webhooks.in_flight == 0
