@@ -69,6 +69,12 @@ OURS: Final = Peer(
     python_module("runtime"),
     "a Faust agent on streams.runtime",
 )
+OURS_AT_LEAST_ONCE: Final = Peer(
+    "ours, at least once",
+    "at least once",
+    python_module("runtime"),
+    "the same without transactions, for comparison only: the product has no such mode",
+)
 BARE: Final = Peer(
     "bare loop, exactly once", "exactly once", python_module("bare"), "librdkafka, no framework"
 )
@@ -117,6 +123,7 @@ STOCK: Final = Peer(
 )
 ALL: Final = (
     OURS,
+    OURS_AT_LEAST_ONCE,
     BARE,
     BARE_AT_LEAST_ONCE,
     KAFKA_STREAMS,

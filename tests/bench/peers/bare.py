@@ -15,7 +15,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
-from tests.bench.peers.job import Outcome, State, encode, instance_of, names, work
+from tests.bench.peers.job import LINGER_MS, Outcome, State, encode, instance_of, names, work
 
 Work = Callable[[bytes, str, State | None], Outcome]
 _BATCH: Final = 1000
@@ -45,7 +45,7 @@ def main(work: Work = work) -> None:  # noqa: C901, PLR0912  # a bare loop is on
         "enable.idempotence": True,
         "partitioner": "murmur2_random",
         "compression.type": "lz4",
-        "linger.ms": 5,
+        "linger.ms": LINGER_MS,
         "delivery.report.only.error": True,
         "queue.buffering.max.messages": 500_000,
         "log_level": 3,

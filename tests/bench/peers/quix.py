@@ -8,7 +8,7 @@ from typing import Any
 from quixstreams import Application
 from quixstreams.models.serializers import Serializer
 
-from tests.bench.peers.job import Outcome, encode, instance_of, names, read_state, work
+from tests.bench.peers.job import LINGER_MS, Outcome, encode, instance_of, names, read_state, work
 
 
 class FactSerializer(Serializer):  # type: ignore[misc]  # Quix is not installed beside the types
@@ -32,7 +32,7 @@ def main() -> None:
         loglevel="WARNING",
         consumer_extra_config={"fetch.queue.backoff.ms": 5, "check.crcs": False},
         producer_extra_config={
-            "linger.ms": 5,
+            "linger.ms": LINGER_MS,
             "compression.type": "lz4",
             "acks": "all",
             "partitioner": "murmur2_random",

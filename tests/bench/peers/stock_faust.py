@@ -15,7 +15,7 @@ from typing import Any  # noqa: E402
 
 import faust  # noqa: E402
 
-from tests.bench.peers.job import encode, instance_of, names, read_state, work  # noqa: E402
+from tests.bench.peers.job import LINGER_MS, encode, instance_of, names, read_state, work  # noqa: E402
 
 RAW = {"key_serializer": "raw", "value_serializer": "raw"}
 
@@ -38,7 +38,7 @@ def main() -> None:
         stream_buffer_maxsize=16_384,
         stream_wait_empty=False,
         producer_acks=-1,
-        producer_linger_ms=5,
+        producer_linger_ms=LINGER_MS,
         producer_max_batch_size=262_144,
         datadir=tempfile.mkdtemp(),
     )

@@ -266,7 +266,7 @@ public final class Job {
         settings.put("statestore.cache.max.bytes", "0");
         settings.put("auto.offset.reset", "earliest");
         settings.put("producer.acks", "all");
-        settings.put("producer.linger.ms", "5");
+        settings.put("producer.linger.ms", "100");
         settings.put("producer.batch.size", "262144");
         settings.put("producer.compression.type", "lz4");
         settings.put("producer.buffer.memory", "67108864");
