@@ -58,6 +58,7 @@ REPORT: Final = Report(
 _ROOT: Final = Path(__file__).parents[2]
 _NONE: Final = dict.fromkeys(REPORT.more, 0.0)
 _CONNECTIONS: Final = (64, 256)
+_WARM_SECONDS: Final = 10
 
 
 def _our_environment(place: Place) -> Environment:
@@ -213,6 +214,8 @@ def main() -> int:
         cluster(arguments.brokers) as kafka,
     ):
         gate = Gate(kafka, Path(name), tokens=arguments.tokens)
+        for _ in range(arguments.brokers):  # Java has compiled most of a broker after that
+            bare(gate, seconds=_WARM_SECONDS)
         contenders = [
             Contender(
                 server.name, server.note, partial(run, gate, server, seconds=arguments.seconds)
