@@ -154,6 +154,8 @@ class Publisher:
             return
         try:
             self._producer.poll(0)
+        except KafkaException as exception:  # a fatal error: it does not reach error_cb
+            self._on_error(exception.args[0])
         finally:
             self._poll_in(_POLL_SECONDS if self._unacknowledged else _IDLE_POLL_SECONDS)
 

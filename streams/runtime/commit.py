@@ -121,7 +121,7 @@ class Committer:
         librdkafka = producer.librdkafka
         fault_point("before_flush")
         with watchdog.limit("flush", settings.flush_limit_seconds):
-            while librdkafka.flush(1.0):
+            while producer.retry(lambda: librdkafka.flush(1.0), "flush"):
                 pass
         fault_point("after_flush")
         with watchdog.limit("send_offsets_to_transaction", settings.commit_limit_seconds):

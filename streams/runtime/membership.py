@@ -87,7 +87,7 @@ class GroupConsumer(UnusedInterface):
         """A batch is done: see whether the transaction is large enough to commit."""
         if self.committer.events_since >= self.settings.commit_after_events:
             self.committer.is_due.set()
-        self.app.producer.librdkafka.poll(0)
+        self.app.producer.poll()
 
     @Service.task  # type: ignore[untyped-decorator]  # mode is untyped here
     async def _commit_handler(self) -> None:

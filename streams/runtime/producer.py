@@ -163,6 +163,16 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
             return error
         return None
 
+    def poll(self) -> None:
+        """Hear what librdkafka has to say.
+
+        A fatal error does not reach ``error_cb``: confluent-kafka raises it here.
+        """
+        try:
+            self.librdkafka.poll(0)
+        except KafkaException as exception:
+            self._on_error(exception.args[0])
+
     def release(self, records: Iterable[Record]) -> None:
         """Produce the records of a finished event, or keep them for the next transaction."""
         pending, written = list(records), self.extents.written
@@ -194,7 +204,7 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
                 produce(*backlog[0])
                 backlog.popleft()
         except BufferError:
-            self.librdkafka.poll(0)
+            self.poll()
             self._drain_later()
         except (KafkaException, TypeError, ValueError) as error:
             self._fail(error)

@@ -53,6 +53,17 @@ def a_record_of_one_that_is_fenced() -> None:
     app.producer.release([RECORD])
 
 
+def a_fatal_error_between_two_batches() -> None:
+    app = an_app()
+    app.has_worked = True
+    app.producer.librdkafka.errors["poll"] = [failure(KafkaError._FENCED, fatal=True)]  # noqa: SLF001  # librdkafka's public code
+    app.consumer.after_batch()
+
+
+def a_fatal_error_in_the_flush() -> None:
+    _transact(failure(KafkaError._FENCED, fatal=True), step="flush")  # noqa: SLF001  # librdkafka's public code
+
+
 def a_waiting_record_that_is_no_record() -> None:
     app = an_app()
     app.producer.backlog.append(RECORD)
@@ -75,11 +86,11 @@ def a_commit_and_an_abort_that_fail() -> None:
     )
 
 
-def _transact(error: Exception, *, abort: Exception | None = None) -> None:
+def _transact(error: Exception, *, step: str = "commit", abort: Exception | None = None) -> None:
     async def commit() -> None:
         app = an_app()
         app.has_worked = True
-        app.producer.librdkafka.errors["commit"] = [error]
+        app.producer.librdkafka.errors[step] = [error]
         app.producer.librdkafka.errors["abort"] = [] if abort is None else [abort]
         app.consumer.committer.group_metadata = METADATA
         app.consumer.committer.positions[SOURCE] = 1

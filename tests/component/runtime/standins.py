@@ -48,6 +48,8 @@ class Librdkafka:
         self.produced.append(record)
 
     def poll(self, _seconds: float) -> int:
+        if self.errors.get("poll"):
+            raise self.errors["poll"].pop(0)
         return 0
 
     def flush(self, _seconds: float) -> int:

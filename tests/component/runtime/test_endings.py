@@ -64,6 +64,8 @@ if TYPE_CHECKING:
         (endings.an_offset_that_comes_twice, ExitCode.OFFSETS_OUT_OF_ORDER, "came twice"),
         (endings.an_agent_of_two_topics, ExitCode.STARTUP_CHECK_FAILED, "of one topic"),
         (endings.work_without_a_generation, ExitCode.NO_GENERATION, "no generation"),
+        (endings.a_fatal_error_between_two_batches, ExitCode.SLOT_CONFLICT, "_FENCED"),
+        (endings.a_fatal_error_in_the_flush, ExitCode.SLOT_CONFLICT, "_FENCED"),
         (endings.a_fetch_that_is_not_allowed, ExitCode.FETCH_FAILED, "TOPIC_AUTHORIZATION_FAILED"),
         (endings.a_fetch_whose_slot_was_taken, ExitCode.SLOT_CONFLICT, "FENCED_INSTANCE_ID"),
         (endings.a_subscription_that_changes, ExitCode.NOT_CO_ASSIGNED, "subscription changed"),
