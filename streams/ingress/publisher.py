@@ -18,9 +18,12 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from streams.adapters.kafka import producer_config
+from streams.adapters.topics import DEAD_LETTERS, SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from confluent_kafka.admin import TopicMetadata
 
     from streams.config import Settings
 
@@ -50,7 +53,7 @@ class Publisher:
     """A producer. Start it inside the event loop, and use it there."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self._source, self._dead_letters = settings.topic(SOURCE), settings.topic(DEAD_LETTERS)
         self._producer = Producer(
             {
                 **producer_config(settings),
@@ -165,17 +168,24 @@ class Publisher:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._poll)
 
     def _reach(self) -> None:
-        """Look now and then whether Kafka answers, for the readiness probe."""
-        topic = self._settings.topic("wix.abandoned-checkouts.v1")
+        """Look now and then whether Kafka answers, for the readiness probe.
+
+        For dead letters too, though without them we are ready: librdkafka asks for the leaders of
+        a topic that it has not met by a timer of one second, too late for the first webhook there.
+        """
         while not self._is_stopping.is_set():
             try:
-                known = self._producer.list_topics(topic, timeout=_REACH_SECONDS).topics[topic]
+                self._look_up(self._dead_letters)
+                known = self._look_up(self._source)
                 self._has_topic = known.error is None and all(
                     partition.leader >= 0 for partition in known.partitions.values()
                 )
             except KafkaException:
                 self._has_topic = False
             self._is_stopping.wait(_REACH_SECONDS)
+
+    def _look_up(self, topic: str) -> TopicMetadata:
+        return self._producer.list_topics(topic, timeout=_REACH_SECONDS).topics[topic]
 
     def _on_error(self, error: KafkaError) -> None:
         self._error_log(error)

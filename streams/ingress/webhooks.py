@@ -19,6 +19,7 @@ from streams.adapters.dead_letters import dead_letter_headers
 from streams.adapters.errors import InvalidMessage
 from streams.adapters.source_topic import source_record
 from streams.adapters.tokens import NotATokenError, RefusedTokenError, Verified, Verifier
+from streams.adapters.topics import DEAD_LETTERS, SOURCE
 from streams.adapters.wix import OtherEvent, read_webhook
 from streams.domain.events import Origin
 from streams.ingress.answers import ACCEPTED, Answer, accepted, refused
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_SOURCE: Final = "wix.abandoned-checkouts.v1"
-_DEAD_LETTERS: Final = "checkout-recovery.dead-letters.v1"
 #: Read even when we refuse; webhooks are a tenth of it.
 _USUAL_BODY: Final = 32_768
 #: The loop looks at its timers between rounds only: past this, new requests are refused.
@@ -68,8 +67,8 @@ class Webhooks:
         self._most_in_flight = settings.ingress_max_in_flight
         self._deadline_seconds = settings.ingress_deadline_ms / 1000
         self._late_seconds = self._deadline_seconds / 2
-        self._source = settings.topic(_SOURCE)
-        self._dead_letters = settings.topic(_DEAD_LETTERS)
+        self._source = settings.topic(SOURCE)
+        self._dead_letters = settings.topic(DEAD_LETTERS)
         pulse.call(self._expire)
 
     def begin(self, request: Request) -> Answer | None:

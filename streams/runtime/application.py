@@ -47,10 +47,17 @@ class RuntimeApp(faust.App):  # type: ignore[misc]  # Faust is untyped here
 
     runtime: RuntimeSettings
     watchdog: Watchdog
+    #: Topics that are read or written.
+    declared_topics: set[str]
     #: Whether the state of the assigned partitions is in place; may be read from any thread.
     is_ready = False
     #: Whether there have been partitions with their state at some time.
     has_worked = False
+
+    def topic(self, *names: str, **options: Any) -> faust.Topic:  # noqa: ANN401  # Faust's signature
+        """A topic to read or to write; its leaders are known before the first record."""
+        self.declared_topics.update(names)
+        return super().topic(*names, **options)
 
     def abandon(self, code: ExitCode, reason: str, **fields: object) -> NoReturn:
         """Abort the open transaction and end the process: nothing of it is committed."""
@@ -98,6 +105,7 @@ def make_app(settings: RuntimeSettings) -> RuntimeApp:
         TableManager=RuntimeTableManager,
     )
     app.runtime = settings
+    app.declared_topics = set()
     return app
 
 

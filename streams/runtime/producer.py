@@ -45,6 +45,7 @@ _RETRY_SECONDS = 0.05
 _INIT_LIMIT_SECONDS = 90.0
 #: One call of it; it is resumed by the next. Short, for a stop has to wait for it.
 _INIT_STEP_SECONDS = 2.0
+_METADATA_LIMIT_SECONDS = 2.0
 _QUEUE_FULL_RETRY_SECONDS = 0.01
 
 
@@ -112,8 +113,22 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
                     lambda: producer.init_transactions(_INIT_STEP_SECONDS), "init_transactions"
                 )
             )
+        await self.in_thread(self._learn_topics)
         producer.begin_transaction()
         self._has_begun = True
+
+    def _learn_topics(self) -> None:
+        """Ask for the leaders of all that an event may write to; librdkafka keeps them fresh.
+
+        It asks for those of a topic that it has not met by a timer of one second, and the
+        transaction of the first record would wait for that, once for each topic.
+        """
+        changelogs = (table.changelog_topic.get_topic_name() for table in self.app.tables.values())
+        try:
+            for topic in self.app.declared_topics.union(changelogs):
+                self.librdkafka.list_topics(topic, timeout=_METADATA_LIMIT_SECONDS)
+        except KafkaException as error:  # what it has not learned it asks for with the first record
+            log.warning("topics_not_learned", error=_name(error))
 
     async def on_stop(self) -> None:
         """Abort what was not committed; it will be done again."""

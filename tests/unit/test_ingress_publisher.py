@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -27,6 +27,47 @@ class Fenced:
     def list_topics(self, _topic: str, timeout: float) -> confluent_kafka.admin.ClusterMetadata:
         del timeout
         raise KafkaException(KafkaError(KafkaError._TRANSPORT))  # noqa: SLF001  # librdkafka's public code
+
+
+class Metadata(NamedTuple):
+    """What a cluster says of topics: of each, that it has leaders."""
+
+    topics: dict[str, Metadata]
+    error: None = None
+    partitions: dict[int, Any] = {}  # noqa: RUF012  # never changed
+
+
+class Asked:
+    """A producer that notes which topics it was asked about."""
+
+    def __init__(self) -> None:
+        self.topics: list[str] = []
+
+    def poll(self, _seconds: float) -> int:
+        return 0
+
+    def list_topics(self, topic: str, timeout: float) -> Metadata:
+        del timeout
+        self.topics.append(topic)
+        return Metadata({topic: Metadata({})})
+
+
+async def test_it_is_ready_when_it_knows_the_leaders_of_every_topic_it_writes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = Asked()
+    monkeypatch.setattr(publisher, "Producer", lambda _config: asked)
+    tried = publisher.Publisher(load_settings(bootstrap_servers="127.0.0.1:1"))
+    tried._on_statistics('{"eos": {"idemp_state": "Assigned"}}')  # noqa: SLF001  # librdkafka's callback
+    tried.start()
+    async with asyncio.timeout(5):
+        while not tried.is_reachable:  # noqa: ASYNC110  # set by a thread
+            await asyncio.sleep(0.01)
+    assert set(asked.topics) == {
+        "wix.abandoned-checkouts.v1",
+        "checkout-recovery.dead-letters.v1",
+    }
+    await tried.stop(0)
 
 
 async def test_a_fatal_error_ends_the_ingress(monkeypatch: pytest.MonkeyPatch) -> None:

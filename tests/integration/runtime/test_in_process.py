@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kafka
 
 
-def counting(run: Run, *, sleep: float = 0, **settings: Any) -> RuntimeApp:
+def counting(
+    run: Run, *, sleep: float = 0, client: dict[str, Any] | None = None, **settings: Any
+) -> RuntimeApp:
     """The application of ``counting.py``, for this process."""
     app = make_app(
         RuntimeSettings(
-            client={"bootstrap.servers": run.bootstrap_servers},
+            client={"bootstrap.servers": run.bootstrap_servers, **(client or {})},
             group=f"{run.name}-group",
             partitions=PARTITIONS,
             session_timeout_ms=10_000,
@@ -89,6 +92,22 @@ async def test_a_slow_agent_is_given_no_more_than_a_few_batches_ahead(running: R
             await asyncio.sleep(0.002)
     assert 0 < most <= 5 * 5, "four batches and the next one"
     running.check()
+
+
+async def test_a_worker_that_is_ready_knows_the_leaders_of_all_it_writes(running: Run) -> None:
+    """Else each topic's first record holds its transaction up for a second."""
+    known: dict[str, int] = {}
+
+    def note(statistics: str) -> None:
+        told = json.loads(statistics)
+        known[told["type"]] = told["metadata_cache_cnt"]
+
+    app = counting(running, client={"statistics.interval.ms": 100, "stats_cb": note})
+    async with started(app):
+        await until(lambda: app.is_ready)
+        known.clear()
+        await until(lambda: "producer" in known)
+    assert known["producer"] == len({running.source, running.output, running.changelog})
 
 
 async def test_a_restore_is_interrupted_by_a_rebalance_and_goes_on_after_it(running: Run) -> None:
