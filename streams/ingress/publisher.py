@@ -33,8 +33,8 @@ log = structlog.get_logger(__name__)
 #: Records of so many milliseconds go together: a webhook waits that long, and costs 5 % less than
 #: with 3, ours and the broker's. Measured: docs/performance.
 _LINGER_MS: Final = 5
-#: To each broker. What comes while it is under way is sent together; with more, librdkafka's
-#: threads spin where brokers are slower than we are. ADR 21.
+#: To each broker; with more, librdkafka's threads spin while a broker is slow. What comes while
+#: one is under way is sent together. ADR 21.
 _REQUESTS_IN_FLIGHT: Final = 1
 #: How soon an acknowledgement is seen, while one is waited for and otherwise.
 _POLL_SECONDS: Final = 0.002

@@ -46,6 +46,8 @@ _INIT_LIMIT_SECONDS = 90.0
 #: One call of it; it is resumed by the next. Short, for a stop has to wait for it.
 _INIT_STEP_SECONDS = 2.0
 _METADATA_LIMIT_SECONDS = 2.0
+#: To each broker; with more, librdkafka's threads spin while a broker is slow. ADR 21.
+_REQUESTS_IN_FLIGHT = 1
 _QUEUE_FULL_RETRY_SECONDS = 0.01
 
 
@@ -97,6 +99,7 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
             "partitioner": "murmur2_random",
             "compression.type": "lz4",
             "linger.ms": self.settings.linger_ms,
+            "max.in.flight": _REQUESTS_IN_FLIGHT,
             "delivery.report.only.error": True,
             "on_delivery": self._on_delivery,
             "error_cb": self._on_error,

@@ -200,7 +200,7 @@ def _contenders(kafka: EmbeddedKafka, arguments: argparse.Namespace) -> Iterator
 def main() -> int:
     """Run it and print the table; 1 if a run was refused."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rate", type=int, default=1200, help="webhooks a second")
+    parser.add_argument("--rate", type=int, default=2000, help="webhooks a second")
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--commits", type=int, nargs="+", default=[100, 50, 500])
     parser.add_argument("--repeats", type=int, default=3)
