@@ -42,7 +42,7 @@ REPORT: Final = Report(
 def main() -> int:
     """Run it and print the table; 1 if a run was refused."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=30_000)
+    parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--partitions", type=int, nargs="+", default=[8, 64])
