@@ -6,6 +6,7 @@ where the coordinator has moved or is being loaded (librdkafka's issue 5040).
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
@@ -39,6 +40,11 @@ Positions = dict["Partition", tuple[int, Note]]
 
 class UnstableError(Exception):
     """The positions are not known for sure: Kafka is silent, or a transaction may change them."""
+
+
+def close_aside(consumer: Consumer) -> None:
+    """Close what nobody waits for: librdkafka waits a second for its own threads."""
+    threading.Thread(target=consumer.close, daemon=True, name="closing").start()
 
 
 def list_offsets(
@@ -97,12 +103,12 @@ class CommittedPositions:
         except (KafkaException, UnstableError):
             return set()
         finally:
-            asker.close()
+            close_aside(asker)
 
     def close(self) -> None:
         """End the connection."""
         if self._stable is not None:
-            self._stable.close()
+            close_aside(self._stable)
             self._stable = None
 
     def _consumer(self, isolation: str) -> Consumer:

@@ -29,7 +29,7 @@ from streams.runtime.extents import Note, Partition, lost_changelogs
 from streams.runtime.faults import fault_point
 from streams.runtime.fencing import end_transactions_of_the_gone
 from streams.runtime.kept import KeptStores
-from streams.runtime.positions import CommittedPositions, UnstableError, list_offsets
+from streams.runtime.positions import CommittedPositions, UnstableError, close_aside, list_offsets
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -115,7 +115,7 @@ class Restore:
     def _close(self) -> None:
         self._committed.close()
         if self._reader is not None:
-            self._reader.close()
+            close_aside(self._reader)
             self._reader = None
             gc.enable()
 

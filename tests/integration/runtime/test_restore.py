@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from structlog.testing import capture_logs
 
-from streams.runtime import ExitCode, RuntimeSettings
+from streams.runtime import ExitCode, RuntimeSettings, positions
+from streams.runtime import restore as restoring
 from streams.runtime.extents import Note
 from streams.runtime.kept import KeptStores
 from streams.runtime.restore import Restore
@@ -102,6 +104,28 @@ def test_the_last_value_of_a_key_counts_and_a_tombstone_removes_it(running: Run)
 
 def test_an_empty_changelog_is_restored_without_a_reader(running: Run) -> None:
     assert complete(a_restore(running)).stores == {(running.changelog, 0): {}}
+
+
+def test_a_restore_does_not_wait_for_the_end_of_its_connections(
+    running: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Librdkafka takes a second for each, and so would every takeover."""
+    is_over = threading.Event()
+    closing: list[Consumer] = []
+
+    class Lasting(Consumer):  # type: ignore[misc]  # untyped
+        def close(self) -> None:
+            closing.append(self)
+            assert is_over.wait(60)
+            super().close()
+
+    monkeypatch.setattr(restoring, "Consumer", Lasting)
+    monkeypatch.setattr(positions, "Consumer", Lasting)
+    write(running, [(b"a", b"1")])
+    restore = complete(a_restore(running))
+    assert restore.stores == {(running.changelog, 0): {b"a": b"1"}}
+    assert len(closing) == 2, "the reader and the connection for positions, both still there"
+    is_over.set()
 
 
 def test_an_interrupted_restore_is_gone_on_with(running: Run) -> None:
