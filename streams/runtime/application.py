@@ -47,7 +47,7 @@ class RuntimeApp(faust.App):  # type: ignore[misc]  # Faust is untyped here
 
     runtime: RuntimeSettings
     watchdog: Watchdog
-    #: Topics that are read or written.
+    #: Topics that are read or written; Faust makes a table's changelog through ``topic`` as well.
     declared_topics: set[str]
     #: Whether the state of the assigned partitions is in place; may be read from any thread.
     is_ready = False

@@ -126,9 +126,8 @@ class TransactionalProducer(FaustProducer):  # type: ignore[misc]  # Faust is un
         It asks for those of a topic that it has not met by a timer of one second, and the
         transaction of the first record would wait for that, once for each topic.
         """
-        changelogs = (table.changelog_topic.get_topic_name() for table in self.app.tables.values())
         try:
-            for topic in self.app.declared_topics.union(changelogs):
+            for topic in self.app.declared_topics:
                 self.librdkafka.list_topics(topic, timeout=_METADATA_LIMIT_SECONDS)
         except KafkaException as error:  # what it has not learned it asks for with the first record
             log.warning("topics_not_learned", error=_name(error))

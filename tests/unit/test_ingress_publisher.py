@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import ClusterMetadata, TopicMetadata
 
 from streams.config import load_settings
 from streams.ingress import publisher
 
 if TYPE_CHECKING:
-    import confluent_kafka
     import pytest
 
 
@@ -24,17 +24,9 @@ class Fenced:
     def poll(self, _seconds: float) -> int:
         raise KafkaException(KafkaError(KafkaError._FENCED, fatal=True))  # noqa: SLF001  # librdkafka's public code
 
-    def list_topics(self, _topic: str, timeout: float) -> confluent_kafka.admin.ClusterMetadata:
+    def list_topics(self, _topic: str, timeout: float) -> ClusterMetadata:
         del timeout
         raise KafkaException(KafkaError(KafkaError._TRANSPORT))  # noqa: SLF001  # librdkafka's public code
-
-
-class Metadata(NamedTuple):
-    """What a cluster says of topics: of each, that it has leaders."""
-
-    topics: dict[str, Metadata]
-    error: None = None
-    partitions: dict[int, Any] = {}  # noqa: RUF012  # never changed
 
 
 class Asked:
@@ -46,10 +38,12 @@ class Asked:
     def poll(self, _seconds: float) -> int:
         return 0
 
-    def list_topics(self, topic: str, timeout: float) -> Metadata:
+    def list_topics(self, topic: str, timeout: float) -> ClusterMetadata:
         del timeout
         self.topics.append(topic)
-        return Metadata({topic: Metadata({})})
+        found = ClusterMetadata()
+        found.topics = {topic: TopicMetadata()}
+        return found
 
 
 async def test_it_is_ready_when_it_knows_the_leaders_of_every_topic_it_writes(

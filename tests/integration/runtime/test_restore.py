@@ -124,7 +124,8 @@ def test_a_restore_does_not_wait_for_the_end_of_its_connections(
     write(running, [(b"a", b"1")])
     restore = complete(a_restore(running))
     assert restore.stores == {(running.changelog, 0): {b"a": b"1"}}
-    assert len(closing) == 2, "the reader and the connection for positions, both still there"
+    wait_until(lambda: len(closing) == 2, 10)  # the reader and the connection for positions
+    assert not is_over.is_set(), "both are still there"
     is_over.set()
 
 
